@@ -1,1 +1,25 @@
-//! Placeholder while the workspace is laid out.
+//! The bridge to CometBFT: an ABCI 2.0 socket server.
+//!
+//! CometBFT 0.40 speaks the `tendermint.abci` messages of v0.38 plus `InsertTx` and `ReapTxs`,
+//! with which the application owns the mempool. An application is a [`tendermint_abci`]
+//! [`Application`] and a [`Pool`]; [`Server`] puts both on a socket.
+
+mod address;
+mod connection;
+mod dispatch;
+mod frame;
+pub mod noop;
+mod server;
+mod wire;
+
+pub use address::{Address, AddressError};
+pub use dispatch::Pool;
+pub use frame::message_limit;
+pub use server::{FatalHook, Server, ServerConfig, ServerError};
+pub use tendermint_abci::Application;
+/// The ABCI messages of v0.38, which [`Application`] takes and returns.
+pub use tendermint_proto::v0_38::abci as proto;
+pub use wire::{
+    Request, RequestInsertTx, RequestReapTxs, Response, ResponseInsertTx, ResponseReapTxs, request,
+    response,
+};

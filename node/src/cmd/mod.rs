@@ -1,0 +1,4 @@
+//! One file per subcommand: its arguments and its `run`.
+
+pub mod cometbft;
+pub mod exec_child;

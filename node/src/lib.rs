@@ -1,0 +1,12 @@
+//! The process side of Ballast: the command line, the node's own files, and the CometBFT
+//! processes that it starts, watches and stops.
+
+pub mod cli;
+pub mod cmd;
+pub mod cometbft;
+pub mod homes;
+pub mod ports;
+pub mod rfc3339;
+pub mod signals;
+pub mod sockets;
+pub mod supervise;

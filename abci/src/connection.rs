@@ -1,6 +1,7 @@
 //! Serves one connection of CometBFT.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use prost::Message;
 use tendermint_abci::Application;
@@ -14,6 +15,9 @@ use crate::wire::{Response, request};
 /// Unwritten answers are written at this size even while requests are waiting.
 const WRITE_AT: usize = 256 * 1024;
 
+/// How long a peer that does not read may hold up the end of a connection.
+const LAST_WRITE: Duration = Duration::from_secs(5);
+
 /// Answers until the peer closes, the socket is shut down, or a request cannot be answered.
 pub(crate) fn serve<A: Application>(
     stream: Stream,
@@ -22,27 +26,23 @@ pub(crate) fn serve<A: Application>(
     pool: &dyn Pool,
     fatal: &FatalHook,
 ) {
-    let end = stream.try_clone().and_then(|writer| {
+    let ended = stream.try_clone().and_then(|writer| {
         let mut answers = Answers {
             writer,
             unwritten: Vec::new(),
         };
-        let fault = answer_all(FrameReader::new(stream, limit), &mut answers, app, pool)?;
-        if let Some(fault) = fault {
-            tracing::error!(error = %fault, "ABCI request has no answer");
-            // The answer may find nobody; the hook has to run anyway.
-            let written = answers
-                .push(&dispatch::exception(&fault))
-                .and_then(|()| answers.write());
-            if let Fault::Request(DispatchError::Panicked { .. }) = fault {
-                fatal(&fault.to_string());
-            }
-            answers.writer.shutdown();
-            written?;
-        }
-        Ok(())
+        let ended = answer_all(
+            FrameReader::new(stream, limit),
+            &mut answers,
+            app,
+            pool,
+            fatal,
+        );
+        // The acceptor still holds this socket, so dropping it here would not close it.
+        answers.writer.shutdown();
+        ended
     });
-    match end {
+    match ended {
         Ok(()) => tracing::debug!("ABCI connection ended"),
         Err(error) => tracing::debug!(%error, "ABCI connection broke"),
     }
@@ -52,7 +52,7 @@ pub(crate) fn serve<A: Application>(
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error(transparent)]
-    Frame(FrameError),
+    Frame(#[from] FrameError),
     #[error(transparent)]
     Request(#[from] DispatchError),
 }
@@ -87,38 +87,55 @@ fn answer_all<A: Application>(
     answers: &mut Answers,
     app: &A,
     pool: &dyn Pool,
-) -> io::Result<Option<Fault>> {
+    fatal: &FatalHook,
+) -> io::Result<()> {
     loop {
-        let message = match requests.next() {
-            Ok(Some(message)) => message,
-            Ok(None) => return Ok(None),
-            Err(FrameError::Io(error)) => return Err(error),
-            Err(FrameError::Truncated) => {
+        match answer_next(&mut requests, answers, app, pool) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(Fault::Frame(FrameError::Io(error))) => return Err(error),
+            Err(Fault::Frame(FrameError::Truncated)) => {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     FrameError::Truncated,
                 ));
             }
-            Err(error) => return Ok(Some(Fault::Frame(error))),
-        };
-        let bytes = message.len();
-        let answered = dispatch::decode(message).and_then(|request| {
-            let (method, is_flush) = (
-                request.method(),
-                matches!(request, request::Value::Flush(_)),
-            );
-            let response = dispatch::answer(request, app, pool)?;
-            tracing::debug!(method, bytes, "ABCI request answered");
-            Ok((response, is_flush))
-        });
-        match answered {
-            Ok((response, is_flush)) => {
-                answers.push(&response)?;
-                if is_flush || !requests.has_buffered() {
-                    answers.write()?;
+            Err(fault) => {
+                tracing::error!(error = %fault, "ABCI request has no answer");
+                let written = answers
+                    .push(&dispatch::exception(&fault))
+                    .and_then(|()| answers.write());
+                // The answer may have found nobody; the hook runs anyway.
+                if let Fault::Request(DispatchError::Panicked { .. }) = fault {
+                    fatal(&fault.to_string());
                 }
+                return written;
             }
-            Err(error) => return Ok(Some(Fault::Request(error))),
         }
     }
+}
+
+/// Answers one request. False is the end of the stream.
+fn answer_next<A: Application>(
+    requests: &mut FrameReader<Stream>,
+    answers: &mut Answers,
+    app: &A,
+    pool: &dyn Pool,
+) -> Result<bool, Fault> {
+    let Some(message) = requests.next()? else {
+        return Ok(false);
+    };
+    let bytes = message.len();
+    let request = dispatch::decode(message)?;
+    let (method, is_flush) = (
+        request.method(),
+        matches!(request, request::Value::Flush(_)),
+    );
+    let response = dispatch::answer(request, app, pool)?;
+    tracing::debug!(method, bytes, "ABCI request answered");
+    answers.push(&response).map_err(FrameError::Io)?;
+    if is_flush || !requests.has_buffered() {
+        answers.write().map_err(FrameError::Io)?;
+    }
+    Ok(true)
 }

@@ -2,7 +2,9 @@
 
 mod client;
 
-use std::os::unix::net::UnixListener;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -475,6 +477,34 @@ fn clients_come_and_go() {
         fixture.client().call(check_tx(0)),
         Out::CheckTx(_)
     ));
+}
+
+#[test]
+fn a_client_that_stops_sending_sees_its_answers_and_the_end() {
+    let fixture = Fixture::unix();
+    let Address::Unix(path) = fixture.server.address() else {
+        panic!("not a unix socket")
+    };
+    for rest in [&[][..], &[100, 1, 2, 3]] {
+        let mut stream = UnixStream::connect(path).expect("connect");
+        stream.write_all(&encode(&[flush()])).expect("write");
+        stream.write_all(rest).expect("write");
+        stream.shutdown(Shutdown::Write).expect("shutdown");
+        let mut answers = Vec::new();
+        stream.read_to_end(&mut answers).expect("read");
+        assert_eq!(answers, [2, 0x1a, 0]);
+    }
+}
+
+#[test]
+fn the_65th_connection_is_closed() {
+    let fixture = Fixture::unix();
+    let mut clients: Vec<_> = (0..64).map(|_| fixture.client()).collect();
+    for client in &mut clients {
+        client.call(check_tx(1));
+    }
+    assert_eq!(fixture.client().receive(), None);
+    assert!(matches!(clients[0].call(check_tx(2)), Out::CheckTx(_)));
 }
 
 #[test]

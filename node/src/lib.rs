@@ -7,6 +7,7 @@ pub mod cometbft;
 pub mod homes;
 pub mod ports;
 pub mod rfc3339;
+pub mod rpc;
 pub mod signals;
 pub mod sockets;
 pub mod supervise;

@@ -57,21 +57,27 @@ pub enum Error {
     },
 }
 
-/// The path of a CometBFT of exactly [`VERSION`]: the cached one, else one on the PATH, else a new
-/// one, built by Go into the cache, which takes a minute and is told on stderr. Blocks.
+/// The path of a CometBFT of exactly [`VERSION`]: one that is [`installed`], else a new one, built
+/// by Go into the cache, which takes a minute and is told on stderr. Blocks.
 pub fn binary() -> Result<PathBuf, Error> {
-    let directory = cache_directory()?;
-    let cached = directory.join(BINARY);
-    // Only a finished and verified install is ever renamed to this path.
-    if cached.is_file() {
-        return Ok(cached);
-    }
-    if let Some(path) = find_on_path(BINARY).filter(|path| is_our_version(path)) {
+    if let Some(path) = installed()? {
         return Ok(path);
     }
     check_go()?;
+    let directory = cache_directory()?;
+    let cached = directory.join(BINARY);
     install(&directory, &cached)?;
     Ok(cached)
+}
+
+/// The CometBFT of [`VERSION`] in the cache, else one on the PATH, else none.
+pub fn installed() -> Result<Option<PathBuf>, Error> {
+    // Only a finished and verified install is ever renamed to this path.
+    let cached = cache_directory()?.join(BINARY);
+    if cached.is_file() {
+        return Ok(Some(cached));
+    }
+    Ok(find_on_path(BINARY).filter(|path| is_our_version(path)))
 }
 
 /// `$XDG_CACHE_HOME/ballast/cometbft-VERSION`, by default under `~/.cache`.

@@ -1,0 +1,147 @@
+//! What queries answer: plain values, read from a snapshot of one height.
+
+use ballast_types::{
+    Account, AccountId, AssetId, Atoms, GroupId, KeyId, Lots, MarketId, OrderId, Side, Ticks,
+    TimeMs,
+};
+
+/// An account at one height. Amounts are atoms of the asset named, margin figures atoms of the
+/// margin asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// Which.
+    pub account: Account,
+    /// (asset, balance, part of it that open spot asks reserve), ascending.
+    pub balances: Vec<(AssetId, Atoms, Atoms)>,
+    /// Open positions, ascending by market.
+    pub positions: Vec<PositionView>,
+    /// Open orders, ascending by (market, id).
+    pub orders: Vec<OrderView>,
+    /// Balance of the margin asset and the gain of open positions at mark.
+    pub equity: Atoms,
+    /// Initial margin of the worst subset of fills.
+    pub initial_margin: Atoms,
+    /// Maintenance margin of the worst subset of fills.
+    pub maintenance_margin: Atoms,
+    /// Maintenance margin of what is held now.
+    pub held_margin: Atoms,
+    /// Flagged: its risk-adding orders are removed instead of filled.
+    pub uncovered: bool,
+}
+
+/// A position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionView {
+    /// Market.
+    pub market: MarketId,
+    /// Lots; short is negative.
+    pub size: Lots,
+    /// What the open lots cost; negative for a short position.
+    pub cost: Atoms,
+    /// Gain at mark that is not in the balance yet.
+    pub unrealised: Atoms,
+}
+
+/// A resting order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderView {
+    /// Its id.
+    pub id: OrderId,
+    /// Owner.
+    pub account: Account,
+    /// Market.
+    pub market: MarketId,
+    /// Side.
+    pub side: Side,
+    /// Limit in ticks.
+    pub price: Ticks,
+    /// Lots that rest.
+    pub remaining: Lots,
+    /// Lots that traded.
+    pub filled: Lots,
+    /// Block time in ms from which it is dead; 0 is none.
+    pub expiry: TimeMs,
+    /// Post-only.
+    pub post_only: bool,
+    /// Reduce-only.
+    pub reduce_only: bool,
+    /// The client's id.
+    pub client_id: Option<u128>,
+    /// The client's label.
+    pub label: u32,
+}
+
+/// One price level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelView {
+    /// Price in ticks.
+    pub price: Ticks,
+    /// Total size in lots.
+    pub size: Lots,
+    /// Number of orders.
+    pub orders: u32,
+}
+
+/// The book of a market at one height.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookView {
+    /// Market.
+    pub market: MarketId,
+    /// Best first.
+    pub bids: Vec<LevelView>,
+    /// Best first.
+    pub asks: Vec<LevelView>,
+    /// CRC-32 over the best 25 bids, then 25 asks, as (i64 price, i64 size) little-endian.
+    pub checksum: u32,
+}
+
+/// What changes in a market beside its book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarketView {
+    /// Market.
+    pub market: MarketId,
+    /// Its group.
+    pub group: GroupId,
+    /// Mark price in ticks; 0 for spot.
+    pub mark: Ticks,
+    /// Trades so far.
+    pub trades: u64,
+    /// Open interest: sum of long positions in lots; 0 for spot.
+    pub open_interest: Lots,
+}
+
+/// A master account: what its keys may do and how fast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MasterView {
+    /// Which.
+    pub master: AccountId,
+    /// Whole tokens left for actions at the view's block time.
+    pub tokens: u64,
+    /// Whole tokens left that only cancels use.
+    pub cancel_tokens: u64,
+    /// Next sequence of a Cosmos transaction.
+    pub sequence: u64,
+    /// Existing subaccounts, ascending.
+    pub subaccounts: Vec<u16>,
+    /// (key, expiry in ms), ascending.
+    pub agents: Vec<(KeyId, TimeMs)>,
+}
+
+/// Sums over the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainView {
+    /// Height.
+    pub height: u64,
+    /// Block time in ms.
+    pub time: TimeMs,
+    /// App hash after this height.
+    pub app_hash: [u8; 32],
+    /// Accounts that exist.
+    pub accounts: u32,
+    /// Resting orders.
+    pub open_orders: u64,
+    /// Fees taken so far and not paid out, in atoms of the margin asset.
+    pub fee_pool: Atoms,
+    /// Sum of what accounts with negative equity owe, in atoms of the margin asset.
+    pub deficit: Atoms,
+}

@@ -1,0 +1,200 @@
+use crate::{
+    Account, AssetId, Atoms, Code, KeyId, Lots, MarketId, OrderId, Side, Ticks, TimeMs, TxHash,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Why an order, or a part of it, left the book or never rested.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
+pub enum Removal {
+    /// A cancel named it.
+    Cancelled,
+    /// An amend replaced it, or left nothing of it.
+    Amended,
+    /// Its time was over.
+    Expired,
+    /// What an IOC order could not trade at once.
+    Ioc,
+    /// It met as many resting orders as it may.
+    FillLimit,
+    /// It met an order of its own account.
+    SelfTrade,
+    /// The position that it may reduce is gone.
+    ReduceOnly,
+    /// Its fill could take the account below maintenance margin.
+    Uncovered,
+}
+
+/// What happened in a block, in the order in which it took effect. Not part of the app hash.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Event {
+    /// A mark price took effect.
+    Mark {
+        /// Perpetual market.
+        market: MarketId,
+        /// Mark price.
+        price: Ticks,
+    },
+    /// An order rests in the book.
+    Rested {
+        /// Market.
+        market: MarketId,
+        /// Order.
+        order: OrderId,
+        /// Owner.
+        account: Account,
+        /// Side.
+        side: Side,
+        /// Limit.
+        price: Ticks,
+        /// Size that rests.
+        size: Lots,
+        /// The client's id.
+        client_id: Option<u128>,
+    },
+    /// A trade.
+    Fill {
+        /// Market.
+        market: MarketId,
+        /// Number of the trade in its market, from 1, without gaps.
+        trade: u64,
+        /// Resting order.
+        maker: OrderId,
+        /// Its owner.
+        maker_account: Account,
+        /// Order that came in.
+        taker: OrderId,
+        /// Its owner.
+        taker_account: Account,
+        /// Side of the taker.
+        taker_side: Side,
+        /// Price.
+        price: Ticks,
+        /// Size.
+        size: Lots,
+        /// Paid by the maker; negative is a rebate.
+        maker_fee: Atoms,
+        /// Paid by the taker.
+        taker_fee: Atoms,
+    },
+    /// A resting order became smaller without a trade and kept its place.
+    Reduced {
+        /// Market.
+        market: MarketId,
+        /// Order.
+        order: OrderId,
+        /// Owner.
+        account: Account,
+        /// Size that still rests.
+        size: Lots,
+        /// Why.
+        reason: Removal,
+    },
+    /// An order, or what was left of it, is gone.
+    Removed {
+        /// Market.
+        market: MarketId,
+        /// Order.
+        order: OrderId,
+        /// Owner.
+        account: Account,
+        /// Size that did not trade.
+        size: Lots,
+        /// Why.
+        reason: Removal,
+        /// The client's id.
+        client_id: Option<u128>,
+    },
+    /// Cash moved between accounts.
+    Transferred {
+        /// Asset.
+        asset: AssetId,
+        /// Atoms.
+        amount: u128,
+        /// Payer.
+        from: Account,
+        /// Receiver.
+        to: Account,
+    },
+    /// An agent key was set or removed (`expiry` 0).
+    Agent {
+        /// Master account (subaccount 0).
+        account: Account,
+        /// Agent key.
+        key: KeyId,
+        /// Expiry in ms, 0 when removed.
+        expiry: TimeMs,
+    },
+    /// The balance of an account at the end of the block, when it changed.
+    Balance {
+        /// Account.
+        account: Account,
+        /// Asset.
+        asset: AssetId,
+        /// Atoms; the margin asset's may be negative.
+        balance: Atoms,
+    },
+    /// The position of an account at the end of the block, when it changed.
+    Position {
+        /// Account.
+        account: Account,
+        /// Market.
+        market: MarketId,
+        /// Lots; short is negative.
+        size: Lots,
+        /// What the open lots cost, in atoms; negative for a short position.
+        cost: Atoms,
+    },
+    /// Levels of a market's book that changed in the block. One for each changed market.
+    Book {
+        /// Market.
+        market: MarketId,
+        /// (side, price, size at the end of the block); size 0 is a level that is gone.
+        levels: Vec<(Side, Ticks, Lots)>,
+        /// CRC-32 of the best 25 bids, then asks, at the end of the block.
+        checksum: u32,
+    },
+}
+
+/// Result of one action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ActionResult {
+    /// What became of it.
+    pub code: Code,
+    /// The order that it made, when it made one.
+    pub order: Option<OrderId>,
+    /// Lots that traded at once.
+    pub filled: Lots,
+}
+
+impl ActionResult {
+    /// A result without an order.
+    pub fn code(code: Code) -> Self {
+        Self { code, order: None, filled: 0 }
+    }
+}
+
+/// Result of one transaction. `actions` is empty when `code` is not OK.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct TxResult {
+    /// Which.
+    pub hash: TxHash,
+    /// Whether it was authorised.
+    pub code: Code,
+    /// One for each action.
+    pub actions: Vec<ActionResult>,
+}
+
+/// Everything that a block did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct BlockEvents {
+    /// Height of the block.
+    pub height: u64,
+    /// Block time in ms.
+    pub time: TimeMs,
+    /// One for each CometBFT transaction, and in it one for each transaction that it carries.
+    pub txs: Vec<Vec<TxResult>>,
+    /// What happened.
+    pub events: Vec<Event>,
+}

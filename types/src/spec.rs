@@ -1,0 +1,138 @@
+use crate::{
+    Account, AssetId, Atoms, GroupId, Hash, KeyId, Limits, Lots, MarketId, Ticks, TimeMs,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use sha2::{Digest, Sha256};
+
+/// What a chain is: the integers that a validated genesis comes down to.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ChainSpec {
+    /// The CometBFT chain id.
+    pub chain_id: String,
+    /// Genesis time in ms; the first seed and the clock before block 1.
+    pub genesis_time: TimeMs,
+    /// Bounds.
+    pub limits: Limits,
+    /// Number of account shards, 1 to 256.
+    pub account_shards: u16,
+    /// The asset that margin, fees and every market's quotes are in.
+    pub margin_asset: AssetId,
+    /// Index is the [`AssetId`].
+    pub assets: Vec<AssetSpec>,
+    /// Index is the [`GroupId`].
+    pub groups: Vec<GroupSpec>,
+    /// Index is the [`MarketId`].
+    pub markets: Vec<MarketSpec>,
+    /// Keys whose [`crate::Action::SetPrices`] counts.
+    pub price_authorities: Vec<KeyId>,
+    /// The first validators.
+    pub validators: Vec<ValidatorSpec>,
+    /// Genesis balances in atoms; sorted, each (account, asset) once.
+    pub balances: Vec<(Account, AssetId, u128)>,
+}
+
+/// An asset.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct AssetSpec {
+    /// Symbol, as `USDC`.
+    pub symbol: String,
+    /// Denomination in Cosmos messages, as `usdc`.
+    pub denom: String,
+    /// Decimal places: one unit is `10^decimals` atoms.
+    pub decimals: u8,
+}
+
+/// A group of markets with one underlying.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct GroupSpec {
+    /// Name of the underlying, as `BTC`.
+    pub name: String,
+}
+
+/// What is traded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum MarketKind {
+    /// The base asset against the margin asset, delivered at once.
+    Spot {
+        /// Asset delivered.
+        base: AssetId,
+        /// Atoms of the base asset in one lot.
+        lot_atoms: Atoms,
+    },
+    /// A linear perpetual settled in the margin asset.
+    Perpetual,
+}
+
+/// A market. Rates are in millionths (ppm).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct MarketSpec {
+    /// Symbol, as `BTC-PERP`.
+    pub symbol: String,
+    /// Its group.
+    pub group: GroupId,
+    /// What is traded.
+    pub kind: MarketKind,
+    /// Price of one tick in units of the quote asset per unit of the base, as a decimal string, for
+    /// display only.
+    pub tick: String,
+    /// Size of one lot in units of the base, as a decimal string, for display only.
+    pub lot: String,
+    /// Atoms of the margin asset that one lot is worth per tick of price.
+    pub tick_value: Atoms,
+    /// Smallest order in lots.
+    pub min_size: Lots,
+    /// Largest order in lots.
+    pub max_size: Lots,
+    /// Largest price in ticks.
+    pub max_price: Ticks,
+    /// Fee of the maker; negative is a rebate, never above the taker's fee in size.
+    pub maker_fee_ppm: i32,
+    /// Fee of the taker, not negative.
+    pub taker_fee_ppm: i32,
+    /// Initial margin as a fraction of the mark notional; zero for spot.
+    pub initial_margin_ppm: u32,
+    /// Maintenance margin as a fraction of the mark notional, at most the initial; zero for spot.
+    pub maintenance_margin_ppm: u32,
+    /// First mark price in ticks; zero for spot.
+    pub mark: Ticks,
+    /// True when an account may trade with itself.
+    pub self_trade: bool,
+    /// Blocks for which a taking order waits. Reserved: zero.
+    pub taker_hold: u8,
+}
+
+/// A validator of the genesis.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ValidatorSpec {
+    /// Its name.
+    pub name: String,
+    /// CometBFT's Ed25519 consensus key.
+    pub consensus_key: [u8; 32],
+    /// Ed25519 key that signs the bundles of its node.
+    pub ingress_key: [u8; 32],
+    /// Voting power.
+    pub power: u64,
+}
+
+/// Digest that ties signatures to a chain: SHA-256 of the chain id.
+pub fn chain_hash(chain_id: &str) -> Hash {
+    Sha256::digest(chain_id.as_bytes()).into()
+}
+
+impl ChainSpec {
+    /// The market, if it exists.
+    pub fn market(&self, id: MarketId) -> Option<&MarketSpec> {
+        self.markets.get(id.index())
+    }
+
+    /// The asset, if it exists.
+    pub fn asset(&self, id: AssetId) -> Option<&AssetSpec> {
+        self.assets.get(id.index())
+    }
+
+    /// The asset that Cosmos messages call `denom`.
+    pub fn asset_by_denom(&self, denom: &str) -> Option<AssetId> {
+        let at = self.assets.iter().position(|asset| asset.denom == denom)?;
+        u16::try_from(at).ok().map(AssetId)
+    }
+}

@@ -103,7 +103,9 @@ fn answer_all<A: Application>(
             Err(fault) => {
                 tracing::error!(error = %fault, "ABCI request has no answer");
                 let written = answers
-                    .push(&dispatch::exception(&fault))
+                    .writer
+                    .set_write_timeout(LAST_WRITE)
+                    .and_then(|()| answers.push(&dispatch::exception(&fault)))
                     .and_then(|()| answers.write());
                 // The answer may have found nobody; the hook runs anyway.
                 if let Fault::Request(DispatchError::Panicked { .. }) = fault {

@@ -1,13 +1,13 @@
 use bytemuck::Zeroable;
 use triomphe::Arc;
 
-use super::tree::{Change, PageBytes, Tree};
+use super::tree::{Change, Tree, page_bytes};
 use super::{Hash, Header, Record, TABLE_KEY, keyed_hash};
 
 /// A table's content as it was sealed. Cloning is cheap; later writes never reach it.
 pub struct TableSnapshot<R: Record, const N: usize> {
     pub(super) header: Header,
-    pub(super) tree: Tree<[R; N]>,
+    pub(super) tree: Tree<R, N>,
     pub(super) root: Hash,
 }
 
@@ -32,7 +32,7 @@ impl<R: Record, const N: usize> TableSnapshot<R, N> {
         snapshot
     }
 
-    pub(super) fn apply(&mut self, header: Header, changes: &[Change<[R; N]>]) {
+    pub(super) fn apply(&mut self, header: Header, changes: &[Change<R, N>]) {
         self.tree.apply(changes);
         self.header = header;
         self.root = table_root::<R, N>(&self.header, self.tree.hash());
@@ -83,7 +83,7 @@ impl<R: Record, const N: usize> TableSnapshot<R, N> {
 
     /// The bytes of one page, as they are hashed.
     pub fn page_bytes(&self, index: u32) -> Option<&[u8]> {
-        Some(self.tree.get(index)?.bytes())
+        self.tree.get(index).map(|page| page_bytes(page))
     }
 
     /// Indices of the pages that `older` has not or holds in another version, ascending, in time

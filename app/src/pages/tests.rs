@@ -109,6 +109,14 @@ fn a_table_reads_its_own_writes_and_snapshots_wait_for_the_seal() {
 }
 
 #[test]
+fn tables_and_snapshots_cross_threads() {
+    fn crosses<T: Send + Sync>(_: &T) {}
+    let table = filled(1);
+    crosses(&table);
+    crosses(&table.snapshot());
+}
+
+#[test]
 fn a_page_is_owned_once_a_block() {
     let mut table = filled(8);
     assert_eq!((table.page_count(), table.owned_page_count()), (4, 4));
@@ -338,7 +346,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn a_table_is_a_vector_with_a_root(steps in prop::collection::vec(step(), 1..160)) {

@@ -1,7 +1,7 @@
 use rayon::prelude::*;
 use triomphe::Arc;
 
-use super::{FANOUT, Hash, NODE_KEY, PAGE_KEY, keyed_hash};
+use super::{FANOUT, Hash, NODE_KEY, PAGE_KEY, Record, keyed_hash};
 
 /// Bits of a page index that choose the child at one level.
 const LEVEL_BITS: u32 = FANOUT.trailing_zeros();
@@ -9,46 +9,40 @@ const LEVEL_BITS: u32 = FANOUT.trailing_zeros();
 /// Changed pages below which a subtree is hashed by one thread.
 const SERIAL: usize = 32;
 
-/// A page as the tree sees it: content that can be hashed.
-pub(super) trait PageBytes: Clone + Send + Sync {
-    fn bytes(&self) -> &[u8];
-}
-
-impl<R: bytemuck::Pod + Send + Sync, const N: usize> PageBytes for [R; N] {
-    fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(self)
-    }
+/// A page as it is hashed.
+pub(super) fn page_bytes<R: Record, const N: usize>(page: &[R; N]) -> &[u8] {
+    bytemuck::cast_slice(page)
 }
 
 #[derive(Clone)]
-struct Node<P> {
+struct Node<R, const N: usize> {
     /// Hashes of the children; only those of existing children are meaningful.
     hashes: [Hash; FANOUT],
-    children: Children<P>,
+    children: Children<R, N>,
 }
 
 #[derive(Clone)]
-enum Children<P> {
-    Pages([Option<Arc<P>>; FANOUT]),
-    Nodes([Option<Arc<Node<P>>>; FANOUT]),
+enum Children<R, const N: usize> {
+    Pages([Option<Arc<[R; N]>>; FANOUT]),
+    Nodes([Option<Arc<Node<R, N>>>; FANOUT]),
 }
 
 /// A new version of a page.
-pub(super) struct Change<P> {
+pub(super) struct Change<R, const N: usize> {
     pub(super) index: u32,
-    pub(super) page: Arc<P>,
+    pub(super) page: Arc<[R; N]>,
 }
 
 /// A persistent array of pages with a hash over them. Its height is the least that holds them.
 #[derive(Clone)]
-pub(super) struct Tree<P> {
-    root: Option<Arc<Node<P>>>,
+pub(super) struct Tree<R, const N: usize> {
+    root: Option<Arc<Node<R, N>>>,
     /// Levels above the nodes that hold pages.
     height: u32,
     hash: Hash,
 }
 
-impl<P: PageBytes> Tree<P> {
+impl<R: Record, const N: usize> Tree<R, N> {
     pub(super) fn new() -> Self {
         Self {
             root: None,
@@ -61,7 +55,7 @@ impl<P: PageBytes> Tree<P> {
         self.hash
     }
 
-    pub(super) fn get(&self, index: u32) -> Option<&Arc<P>> {
+    pub(super) fn get(&self, index: u32) -> Option<&Arc<[R; N]>> {
         if index
             .checked_shr(shift(self.height.saturating_add(1)))
             .is_some_and(|rest| rest > 0)
@@ -77,7 +71,7 @@ impl<P: PageBytes> Tree<P> {
 
     /// Replaces and appends pages. `changes` ascend by index and leave no gap behind the pages
     /// that exist.
-    pub(super) fn apply(&mut self, changes: &[Change<P>]) {
+    pub(super) fn apply(&mut self, changes: &[Change<R, N>]) {
         let Some(last) = changes.last() else { return };
         while last
             .index
@@ -116,7 +110,7 @@ impl<P: PageBytes> Tree<P> {
     pub(super) fn changed_since<'a>(
         &'a self,
         older: &Self,
-        found: &mut dyn FnMut(u32, &'a Arc<P>),
+        found: &mut dyn FnMut(u32, &'a Arc<[R; N]>),
     ) {
         let mut old = older.root.as_ref().map(|root| (root, older.height));
         while let Some((node, level)) = old
@@ -130,7 +124,7 @@ impl<P: PageBytes> Tree<P> {
     }
 }
 
-impl<P: PageBytes> Node<P> {
+impl<R: Record, const N: usize> Node<R, N> {
     fn empty(level: u32) -> Self {
         let children = if level == 0 {
             Children::Pages([const { None }; FANOUT])
@@ -143,7 +137,7 @@ impl<P: PageBytes> Node<P> {
         }
     }
 
-    fn page(&self, child: usize) -> Option<&Arc<P>> {
+    fn page(&self, child: usize) -> Option<&Arc<[R; N]>> {
         match &self.children {
             Children::Pages(pages) => pages.get(child)?.as_ref(),
             Children::Nodes(_) => None,
@@ -170,7 +164,7 @@ impl<P: PageBytes> Node<P> {
     }
 
     /// Puts `changes`, all of them below `node`, in place and returns the node's new hash.
-    fn apply(node: &mut Arc<Self>, level: u32, changes: &[Change<P>]) -> Hash {
+    fn apply(node: &mut Arc<Self>, level: u32, changes: &[Change<R, N>]) -> Hash {
         let node = Arc::make_mut(node);
         match &mut node.children {
             Children::Pages(pages) => {
@@ -181,7 +175,7 @@ impl<P: PageBytes> Node<P> {
                     else {
                         continue;
                     };
-                    *hash = keyed_hash(PAGE_KEY, change.page.bytes());
+                    *hash = keyed_hash(PAGE_KEY, page_bytes(&change.page));
                     *page = Some(change.page.clone());
                 }
             }
@@ -199,7 +193,7 @@ impl<P: PageBytes> Node<P> {
                         (!mine.is_empty()).then_some((node, hash, mine))
                     });
                 let run =
-                    |(node, hash, mine): (&mut Option<Arc<Self>>, &mut Hash, &[Change<P>])| {
+                    |(node, hash, mine): (&mut Option<Arc<Self>>, &mut Hash, &[Change<R, N>])| {
                         let node = node.get_or_insert_with(|| Arc::new(Self::empty(below)));
                         *hash = Self::apply(node, below, mine);
                     };
@@ -219,7 +213,7 @@ impl<P: PageBytes> Node<P> {
         level: u32,
         first: u32,
         old: Option<(&Arc<Self>, u32)>,
-        found: &mut dyn FnMut(u32, &'a Arc<P>),
+        found: &mut dyn FnMut(u32, &'a Arc<[R; N]>),
     ) {
         if old.is_some_and(|(old, _)| Arc::ptr_eq(node, old)) {
             return;

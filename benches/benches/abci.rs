@@ -17,11 +17,22 @@ const TX_BYTES: usize = 250;
 const FLUSH_ANSWER: [u8; 3] = [2, 0x1a, 0];
 
 fn block_and_flush(txs: usize) -> Vec<u8> {
-    let txs = (0..txs).map(|number| vec![number as u8; TX_BYTES].into()).collect();
-    let block = RequestFinalizeBlock { txs, height: 1, ..Default::default() };
+    let txs = (0..txs)
+        .map(|number| vec![number as u8; TX_BYTES].into())
+        .collect();
+    let block = RequestFinalizeBlock {
+        txs,
+        height: 1,
+        ..Default::default()
+    };
     let mut out = Vec::new();
-    for value in [request::Value::FinalizeBlock(block), request::Value::Flush(RequestFlush {})] {
-        Request { value: Some(value) }.encode_length_delimited(&mut out).expect("encode");
+    for value in [
+        request::Value::FinalizeBlock(block),
+        request::Value::Flush(RequestFlush {}),
+    ] {
+        Request { value: Some(value) }
+            .encode_length_delimited(&mut out)
+            .expect("encode");
     }
     out
 }
@@ -30,12 +41,18 @@ fn connect(address: &Address) -> (Box<dyn Read>, Box<dyn Write>) {
     match address {
         Address::Unix(path) => {
             let stream = UnixStream::connect(path).expect("connect");
-            (Box::new(stream.try_clone().expect("clone")), Box::new(stream))
+            (
+                Box::new(stream.try_clone().expect("clone")),
+                Box::new(stream),
+            )
         }
         Address::Tcp(address) => {
             let stream = TcpStream::connect(address).expect("connect");
             stream.set_nodelay(true).expect("nodelay");
-            (Box::new(stream.try_clone().expect("clone")), Box::new(stream))
+            (
+                Box::new(stream.try_clone().expect("clone")),
+                Box::new(stream),
+            )
         }
     }
 }
@@ -63,7 +80,10 @@ fn finalize_block(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("abci/finalize_block");
     for (transport, address) in [("unix", unix), ("tcp", tcp)] {
         let app = NoopApp::new(Mempool::Flood);
-        let config = ServerConfig { address, max_message_bytes: message_limit(2 << 20) };
+        let config = ServerConfig {
+            address,
+            max_message_bytes: message_limit(2 << 20),
+        };
         let server = Server::start(config, app.clone(), Arc::new(app), Arc::new(|_| {}))
             .expect("the server starts");
         let (mut reader, mut writer) = connect(server.address());

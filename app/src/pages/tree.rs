@@ -56,10 +56,7 @@ impl<R: Record, const N: usize> Tree<R, N> {
     }
 
     pub(super) fn get(&self, index: u32) -> Option<&Arc<[R; N]>> {
-        if index
-            .checked_shr(shift(self.height.saturating_add(1)))
-            .is_some_and(|rest| rest > 0)
-        {
+        if !self.reaches(index) {
             return None;
         }
         let mut node = self.root.as_ref()?;
@@ -73,11 +70,7 @@ impl<R: Record, const N: usize> Tree<R, N> {
     /// that exist.
     pub(super) fn apply(&mut self, changes: &[Change<R, N>]) {
         let Some(last) = changes.last() else { return };
-        while last
-            .index
-            .checked_shr(shift(self.height.saturating_add(1)))
-            .is_some_and(|r| r > 0)
-        {
+        while !self.reaches(last.index) {
             self.raise();
         }
         let height = self.height;
@@ -85,6 +78,12 @@ impl<R: Record, const N: usize> Tree<R, N> {
             .root
             .get_or_insert_with(|| Arc::new(Node::empty(height)));
         self.hash = Node::apply(root, height, changes);
+    }
+
+    /// Whether a tree of this height has a place for the page.
+    fn reaches(&self, index: u32) -> bool {
+        let bits = shift(self.height.saturating_add(1));
+        index.checked_shr(bits).is_none_or(|rest| rest == 0)
     }
 
     /// Puts a level on top, with the old root as its first child. Raising twice leaves a stale

@@ -87,8 +87,7 @@ impl Client {
         self.call("block", at(height)).await
     }
 
-    /// The results of the block of `height`, or of the newest. Nodes that discard them have only
-    /// the last one.
+    /// The results of the block of `height`, or of the newest. Refused by nodes that discard them.
     pub async fn block_results(&self, height: Option<u64>) -> Result<BlockResults, Error> {
         self.call("block_results", at(height)).await
     }

@@ -1,7 +1,9 @@
 //! Where a node's ABCI socket is.
 
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A socket's path has to fit into 104 to 108 bytes, depending on the system.
@@ -25,8 +27,10 @@ impl AbciSocket {
     pub fn new(home: &Path) -> io::Result<Self> {
         let path = std::path::absolute(home)?.join(FILE_NAME);
         if path.as_os_str().as_bytes().len() > MAX_PATH_BYTES {
-            // Mode 0700 is what this library gives to directories.
-            let directory = tempfile::Builder::new().prefix("ballast-").tempdir()?;
+            let directory = tempfile::Builder::new()
+                .prefix("ballast-")
+                .permissions(Permissions::from_mode(0o700))
+                .tempdir()?;
             let path = directory.path().join(FILE_NAME);
             return Ok(Self {
                 path,
@@ -62,7 +66,6 @@ impl Drop for AbciSocket {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::UnixListener;
 
     use super::*;

@@ -83,7 +83,8 @@ fn write_network(root: &Path, ports: &[NodePorts], mempool: Mempool) -> Vec<Node
             peer_exchange: false,
             local_network: true,
             mempool,
-            indexer: Indexer::Kv,
+            indexer: if i == 0 { Indexer::Kv } else { Indexer::Null },
+            keep_results: i == 0,
             ..Config::new(&format!("node{i}"), "kvstore", own.p2p, own.rpc)
         };
         home::create(&root.join(format!("node{i}")), &keys[i], &config, &genesis).expect("writes");
@@ -202,12 +203,23 @@ async fn use_network(clients: &[Client], keys: &[NodeKeys]) {
     assert_eq!((answer.code, answer.value.as_slice()), (0, &b"blue"[..]));
 
     let results = first
-        .block_results(None)
+        .block_results(Some(sent.height))
         .await
-        .expect("the last results are kept");
-    assert!(results.height > sent.height);
+        .expect("results");
+    assert_eq!(
+        (results.height, results.txs_results.len()),
+        (sent.height, 1)
+    );
+    let refused = second
+        .block_results(Some(sent.height))
+        .await
+        .expect_err("discarded");
+    assert!(refused.to_string().contains("not persisting"), "{refused}");
     let next = first.block(Some(sent.height + 1)).await.expect("a block");
-    assert_eq!(next.header.height, sent.height + 1);
+    assert_eq!(
+        (next.header.height, &next.header.app_hash),
+        (sent.height + 1, &results.app_hash)
+    );
     let info = first.abci_info().await.expect("info");
     assert!(info.last_block_height >= sent.height);
     let checked = second

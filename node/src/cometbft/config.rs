@@ -31,6 +31,8 @@ pub struct Config {
     pub timeout_commit: Duration,
     /// Whether transactions are found by their hash.
     pub indexer: Indexer,
+    /// Whether the results of all blocks are kept; without them `block_results` is refused.
+    pub keep_results: bool,
     /// CometBFT's log level, such as `error` or `consensus:debug,*:info`.
     pub log_level: String,
 }
@@ -92,6 +94,7 @@ impl Config {
             max_tx_bytes: 64 << 10,
             timeout_commit: DEFAULT_TIMEOUT_COMMIT,
             indexer: Indexer::Null,
+            keep_results: false,
             log_level: "error".to_owned(),
         }
     }
@@ -106,8 +109,7 @@ impl Config {
         self.mempool(&mut toml);
         self.consensus(&mut toml);
         toml.section("storage");
-        // Results are the application's to keep; CometBFT needs only the last one.
-        toml.raw("discard_abci_responses", true);
+        toml.raw("discard_abci_responses", !self.keep_results);
         toml.section("tx_index");
         toml.text(
             "indexer",

@@ -1,1 +1,14 @@
-//! Placeholder while the workspace is laid out.
+//! Price-time priority, and nothing else: no money, no accounts.
+//!
+//! [`Books`] holds the books of all markets of one group. An order is named by the slot of its
+//! record; what else belongs to it is the caller's. Every change since the last
+//! [`seal`](Books::seal) can be taken back by [`rollback`](Books::rollback).
+#![forbid(unsafe_code)]
+
+mod books;
+mod meet;
+mod undo;
+
+pub use books::{BookError, Books, Level, Resting};
+pub use meet::{Stop, Taken, Verdict};
+pub use undo::ChangedLevel;

@@ -65,6 +65,9 @@ impl Client {
         let http = reqwest::Client::builder()
             .timeout(timeout)
             .no_proxy()
+            // CometBFT closes a connection that was idle for ten seconds; a request sent at that
+            // moment would fail.
+            .pool_idle_timeout(Duration::from_secs(5))
             .build()?;
         Ok(Self {
             http,

@@ -234,13 +234,14 @@ impl Run {
         if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
             let _ = kill_process(pid, Signal::TERM);
         }
-        let waited = tokio::time::timeout(self.patience.stop_timeout, child.wait()).await;
-        if waited.is_err() {
-            tracing::warn!(
-                program = self.program.name,
-                "did not end on SIGTERM, killing it"
-            );
-            let _ = child.kill().await;
+        let name = &self.program.name;
+        match tokio::time::timeout(self.patience.stop_timeout, child.wait()).await {
+            Ok(Ok(status)) => tracing::info!(program = name, %status, "stopped"),
+            Ok(Err(error)) => tracing::warn!(program = name, %error, "cannot be waited for"),
+            Err(_) => {
+                tracing::warn!(program = name, "did not end on SIGTERM, killing it");
+                let _ = child.kill().await;
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! `ballast cometbft` with a stand-in for Go, which writes down how it was called.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -49,10 +49,19 @@ impl Machine {
         self.root.path().join(name)
     }
 
+    /// Lets a shell write the file: were it open for writing here, a child that another test starts
+    /// at that moment would hold it open too, and the system executes no file open for writing.
     fn write_executable(&self, name: &str, text: &str) {
-        let path = self.path("bin").join(name);
-        fs::write(&path, text).expect("writes");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+        let mut shell = Command::new("sh")
+            .args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"])
+            .arg(self.path("bin").join(name))
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut stdin = shell.stdin.take().expect("piped");
+        stdin.write_all(text.as_bytes()).expect("writes");
+        drop(stdin);
+        assert!(shell.wait().expect("ends").success());
     }
 
     fn start(&self) -> Child {

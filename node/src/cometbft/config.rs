@@ -75,6 +75,15 @@ pub enum Indexer {
 }
 
 /// Pause after a commit. Shorter gives a lower latency and takes more CPU for empty blocks.
+///
+/// Measured with four validators on two cores, CometBFT's kvstore and hardly any transactions
+/// (CPU of the four CometBFT processes together, in parts of one core):
+///
+/// | pause  | blocks/s | time to commit, p50 / p90 | CPU  |
+/// |--------|----------|---------------------------|------|
+/// | 20 ms  | 23       | 43 / 62 ms                | 75 % |
+/// | 50 ms  | 14       | 57 / 94 ms                | 45 % |
+/// | 100 ms | 8        | 92 / 118 ms               | 33 % |
 pub const DEFAULT_TIMEOUT_COMMIT: Duration = Duration::from_millis(50);
 
 impl Config {

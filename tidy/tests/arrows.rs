@@ -15,7 +15,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ballast-app", &["types", "orderbook", "risk", "genesis"]),
     ("ballast-abci", &["types", "genesis", "app"]),
     ("ballast-gateway", &["types", "genesis", "app"]),
-    ("ballast", &["types", "orderbook", "risk", "genesis", "app", "abci", "gateway"]),
+    (
+        "ballast",
+        &[
+            "types",
+            "orderbook",
+            "risk",
+            "genesis",
+            "app",
+            "abci",
+            "gateway",
+        ],
+    ),
     ("ballast-benches", &[]),
     ("ballast-tidy", &[]),
 ];
@@ -27,7 +38,10 @@ const TESTS_USE_ALL: &[&str] = &["ballast", "ballast-benches"];
 const KEPT_TO: &[(&str, &[&str])] = &[
     ("cosmrs", &["ballast-types"]),
     ("secp256k1", &["ballast-types"]),
-    ("rust_decimal", &["ballast-genesis", "ballast-gateway", "ballast"]),
+    (
+        "rust_decimal",
+        &["ballast-genesis", "ballast-gateway", "ballast"],
+    ),
     ("axum", &["ballast-gateway"]),
     ("tendermint-abci", &["ballast-abci"]),
     ("clap", &["ballast"]),
@@ -36,37 +50,73 @@ const KEPT_TO: &[(&str, &[&str])] = &[
 
 /// What would bring clocks, threads, randomness or hash order into the core crates.
 const NOT_IN_CORE: &[&str] = &[
-    "ahash", "chrono", "dashmap", "getrandom", "hashbrown", "parking_lot", "rand", "reqwest",
-    "rustix", "serde_json", "time", "tokio", "tracing",
+    "ahash",
+    "chrono",
+    "dashmap",
+    "getrandom",
+    "hashbrown",
+    "parking_lot",
+    "rand",
+    "reqwest",
+    "rustix",
+    "serde_json",
+    "time",
+    "tokio",
+    "tracing",
 ];
 
-const CORE: &[&str] = &["ballast-types", "ballast-orderbook", "ballast-risk", "ballast-app"];
+const CORE: &[&str] = &[
+    "ballast-types",
+    "ballast-orderbook",
+    "ballast-risk",
+    "ballast-app",
+];
 
 /// Per package its dependencies by name and kind ("normal", "dev" or "build").
 type Packages = BTreeMap<String, Vec<(String, String)>>;
 
 fn packages() -> Packages {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap_or("normal").to_owned();
     let package = |package: &Value| {
         let dependencies = package["dependencies"].as_array().unwrap();
-        let dependencies = dependencies.iter().map(|d| (text(&d["name"]), text(&d["kind"])));
+        let dependencies = dependencies
+            .iter()
+            .map(|d| (text(&d["name"]), text(&d["kind"])));
         (text(&package["name"]), dependencies.collect())
     };
-    metadata["packages"].as_array().unwrap().iter().map(package).collect()
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(package)
+        .collect()
 }
 
 #[test]
 fn every_crate_of_the_workspace_has_its_arrows_written_down() {
     let written: Vec<_> = ARROWS.iter().map(|(name, _)| *name).collect();
     for name in packages().keys() {
-        assert!(written.contains(&name.as_str()), "{name} is missing in ARROWS");
+        assert!(
+            written.contains(&name.as_str()),
+            "{name} is missing in ARROWS"
+        );
     }
 }
 
@@ -75,10 +125,15 @@ fn arrows_point_one_way() {
     let packages = packages();
     for (name, allowed) in ARROWS {
         for (dependency, kind) in &packages[*name] {
-            let Some(short) = dependency.strip_prefix("ballast-") else { continue };
+            let Some(short) = dependency.strip_prefix("ballast-") else {
+                continue;
+            };
             // The model knows nothing but types, so any crate's tests may compare with it.
             let in_tests = kind == "dev" && (short == "model" || TESTS_USE_ALL.contains(name));
-            assert!(allowed.contains(&short) || in_tests, "{name} must not use {dependency}");
+            assert!(
+                allowed.contains(&short) || in_tests,
+                "{name} must not use {dependency}"
+            );
         }
     }
 }
@@ -92,7 +147,10 @@ fn special_dependencies_stay_where_they_are_needed() {
             assert!(allowed, "{name} must not use {dependency}");
             let core = CORE.contains(&name.as_str());
             let banned = core && NOT_IN_CORE.contains(&dependency.as_str());
-            assert!(!banned, "{name} is a core crate and must not use {dependency}");
+            assert!(
+                !banned,
+                "{name} is a core crate and must not use {dependency}"
+            );
         }
     }
 }

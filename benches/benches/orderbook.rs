@@ -23,7 +23,7 @@ fn scattered(n: u32, bound: u32) -> u32 {
 
 fn place(slot: u32) -> (Side, Ticks) {
     let level = i64::from(scattered(slot, LEVELS));
-    if slot % 2 == 0 {
+    if slot.is_multiple_of(2) {
         (Side::Buy, -1 - level)
     } else {
         (Side::Sell, 1 + level)

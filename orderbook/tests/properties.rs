@@ -1,5 +1,11 @@
 //! Random commands on the books and on a naive model: nothing that can be seen may differ.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used
+)]
+
 mod naive;
 
 use ballast_orderbook::{Books, Resting, Verdict};

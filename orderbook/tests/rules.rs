@@ -1,5 +1,7 @@
 //! The rules of the book, one table each.
 
+#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
+
 use Side::{Buy, Sell};
 use ballast_orderbook::{BookError, Books, ChangedLevel, Level, Resting, Stop, Taken, Verdict};
 use ballast_types::{Lots, OrderId, Side, Ticks};

@@ -5,7 +5,7 @@ use ballast_types::{Lots, OrderId, Side, Ticks};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Default)]
-pub struct Naive {
+pub(crate) struct Naive {
     markets: u32,
     /// In the order in which they came.
     orders: Vec<Resting>,
@@ -25,14 +25,14 @@ fn totals(orders: &[Resting]) -> Totals {
 }
 
 impl Naive {
-    pub fn new(markets: u32) -> Self {
+    pub(crate) fn new(markets: u32) -> Self {
         Self {
             markets,
             ..Self::default()
         }
     }
 
-    pub fn insert(&mut self, order: Resting) -> Result<(), BookError> {
+    pub(crate) fn insert(&mut self, order: Resting) -> Result<(), BookError> {
         let Resting {
             slot,
             market,
@@ -59,12 +59,12 @@ impl Naive {
         Ok(())
     }
 
-    pub fn remove(&mut self, slot: u32) -> Option<Resting> {
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Resting> {
         let at = self.orders.iter().position(|order| order.slot == slot)?;
         Some(self.orders.remove(at))
     }
 
-    pub fn shrink(&mut self, slot: u32, size: Lots) -> Option<Resting> {
+    pub(crate) fn shrink(&mut self, slot: u32, size: Lots) -> Option<Resting> {
         let order = self.orders.iter_mut().find(|order| order.slot == slot)?;
         if !(1..order.size).contains(&size) {
             return None;
@@ -73,11 +73,11 @@ impl Naive {
         Some(*order)
     }
 
-    pub fn get(&self, slot: u32) -> Option<Resting> {
+    pub(crate) fn get(&self, slot: u32) -> Option<Resting> {
         self.orders.iter().find(|order| order.slot == slot).copied()
     }
 
-    pub fn orders(&self, market: u32, side: Side) -> Vec<Resting> {
+    pub(crate) fn orders(&self, market: u32, side: Side) -> Vec<Resting> {
         let of_side = |order: &&Resting| order.market == market && order.side == side;
         let mut orders: Vec<_> = self.orders.iter().filter(of_side).copied().collect();
         // A stable sort: within a price they stay in the order in which they came.
@@ -88,7 +88,7 @@ impl Naive {
         orders
     }
 
-    pub fn levels(&self, market: u32, side: Side) -> Vec<Level> {
+    pub(crate) fn levels(&self, market: u32, side: Side) -> Vec<Level> {
         let orders = self.orders(market, side);
         let level = |of_price: &[Resting]| Level {
             price: of_price[0].price,
@@ -101,7 +101,7 @@ impl Naive {
             .collect()
     }
 
-    pub fn crosses(&self, market: u32, taker_side: Side, limit: Ticks) -> bool {
+    pub(crate) fn crosses(&self, market: u32, taker_side: Side, limit: Ticks) -> bool {
         self.crossing(market, taker_side, limit).is_some()
     }
 
@@ -117,7 +117,7 @@ impl Naive {
         crosses.then_some(first)
     }
 
-    pub fn take(
+    pub(crate) fn take(
         &mut self,
         (market, taker_side, limit): (u32, Side, Ticks),
         size: Lots,
@@ -165,11 +165,11 @@ impl Naive {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.orders.len()
     }
 
-    pub fn checksum(&self, market: u32) -> u32 {
+    pub(crate) fn checksum(&self, market: u32) -> u32 {
         let mut bytes = Vec::new();
         for side in [Side::Buy, Side::Sell] {
             for level in self.levels(market, side).into_iter().take(25) {
@@ -180,7 +180,7 @@ impl Naive {
         crc32(&bytes)
     }
 
-    pub fn changed(&self) -> Vec<ChangedLevel> {
+    pub(crate) fn changed(&self) -> Vec<ChangedLevel> {
         let (before, now) = (totals(&self.sealed), totals(&self.orders));
         let levels: BTreeSet<_> = before.keys().chain(now.keys()).copied().collect();
         let changed = levels
@@ -196,11 +196,11 @@ impl Naive {
             .collect()
     }
 
-    pub fn seal(&mut self) {
+    pub(crate) fn seal(&mut self) {
         self.sealed = self.orders.clone();
     }
 
-    pub fn rollback(&mut self) {
+    pub(crate) fn rollback(&mut self) {
         self.orders = self.sealed.clone();
     }
 }

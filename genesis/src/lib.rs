@@ -1,1 +1,41 @@
-//! Placeholder while the workspace is laid out.
+//! Typed genesis: what CometBFT hands to the application as `app_state`.
+//!
+//! [`from_json`] reads a [`Genesis`], a plain description with decimal numbers as strings.
+//! [`validate`] checks it and converts every number to the integers of a
+//! [`ballast_types::ChainSpec`], held by [`Validated`]; there is no other way to get one. Every
+//! error names the field and its value. The bounds in [`bounds`] make settlement infallible.
+#![forbid(unsafe_code)]
+#![deny(missing_docs, unreachable_pub)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::float_arithmetic
+)]
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap
+)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+pub mod bounds;
+mod demo;
+mod error;
+mod limits;
+mod market;
+mod number;
+mod schema;
+mod validate;
+
+pub use demo::demo;
+pub use error::Error;
+pub use limits::GenesisLimits;
+pub use number::Number;
+pub use schema::{
+    Genesis, GenesisAccount, GenesisAsset, GenesisGroup, GenesisMarket, GenesisValidator, Kind,
+    from_json, to_json,
+};
+pub use validate::{Validated, validate, validate_draft};

@@ -1,0 +1,127 @@
+//! The genesis of demonstrations, tests and benchmarks.
+
+use crate::{
+    Genesis, GenesisAccount, GenesisAsset, GenesisGroup, GenesisLimits, GenesisMarket,
+    GenesisValidator, Kind, Number,
+};
+use ballast_types::{Account, KeyId};
+use std::collections::BTreeMap;
+
+/// An exchange in USDC with BTC and ETH spot and perpetual markets and an AAPL spot market, which
+/// is traded in cents and whole shares, without fees, and where accounts may trade with themselves.
+///
+/// Each of `accounts` gets a billion USDC and plenty of everything else; `price_authority` may
+/// publish marks.
+pub fn demo(
+    accounts: &[Account],
+    price_authority: KeyId,
+    validators: Vec<GenesisValidator>,
+) -> Genesis {
+    let asset = |symbol: &str, decimals| GenesisAsset {
+        symbol: symbol.to_owned(),
+        denom: None,
+        decimals,
+    };
+    let group = |name: &str| GenesisGroup {
+        name: name.to_owned(),
+    };
+    Genesis {
+        limits: GenesisLimits::default(),
+        account_shards: 16,
+        margin_asset: "USDC".to_owned(),
+        assets: vec![
+            asset("USDC", 6),
+            asset("BTC", 8),
+            asset("ETH", 8),
+            asset("AAPL", 0),
+        ],
+        groups: ["BTC", "ETH", "AAPL"].map(group).into(),
+        markets: markets(),
+        price_authorities: vec![price_authority.to_string()],
+        validators,
+        accounts: accounts.iter().map(funded).collect(),
+    }
+}
+
+fn funded(account: &Account) -> GenesisAccount {
+    let balances = [
+        ("USDC", 1_000_000_000),
+        ("BTC", 10_000),
+        ("ETH", 100_000),
+        ("AAPL", 10_000_000),
+    ];
+    GenesisAccount {
+        address: account.to_string(),
+        balances: BTreeMap::from(
+            balances.map(|(symbol, units)| (symbol.to_owned(), Number::from(units))),
+        ),
+    }
+}
+
+fn markets() -> Vec<GenesisMarket> {
+    let spot_fees = (400, 700);
+    let perpetual_fees = (200, 500);
+    vec![
+        GenesisMarket {
+            lot: Number::new(1, 4),
+            min_size: Number::new(1, 4),
+            max_price: Number::from(10_000_000),
+            ..spot("BTC", spot_fees)
+        },
+        GenesisMarket {
+            tick: Number::new(1, 1),
+            lot: Number::new(1, 4),
+            min_size: Number::new(1, 4),
+            max_price: Number::from(10_000_000),
+            mark: Some(Number::from(100_000)),
+            ..perpetual("BTC", perpetual_fees)
+        },
+        spot("ETH", spot_fees),
+        GenesisMarket {
+            mark: Some(Number::from(4_000)),
+            ..perpetual("ETH", perpetual_fees)
+        },
+        GenesisMarket {
+            lot: Number::from(1),
+            min_size: Number::from(1),
+            max_size: Number::from(1_000_000),
+            max_price: Number::from(100_000),
+            self_trade: true,
+            ..spot("AAPL", (0, 0))
+        },
+    ]
+}
+
+/// A spot market in cents and thousandths. Fees are in millionths.
+fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
+    GenesisMarket {
+        symbol: format!("{base}/USDC"),
+        group: base.to_owned(),
+        kind: Kind::Spot,
+        base: Some(base.to_owned()),
+        tick: Number::new(1, 2),
+        lot: Number::new(1, 3),
+        min_size: Number::new(1, 3),
+        max_size: Number::from(10_000),
+        max_price: Number::from(1_000_000),
+        maker_fee: Number::new(maker, 6),
+        taker_fee: Number::new(taker, 6),
+        initial_margin: None,
+        maintenance_margin: None,
+        mark: None,
+        self_trade: false,
+        taker_hold: 0,
+    }
+}
+
+/// Fifty times leverage, liquidated at half of that margin.
+fn perpetual(underlying: &str, fees: (i64, i64)) -> GenesisMarket {
+    GenesisMarket {
+        symbol: format!("{underlying}-PERP"),
+        kind: Kind::Perpetual,
+        base: None,
+        initial_margin: Some(Number::new(2, 2)),
+        maintenance_margin: Some(Number::new(1, 2)),
+        ..spot(underlying, fees)
+    }
+}

@@ -1,0 +1,296 @@
+//! Markets: from decimals to ticks, lots, atoms and millionths.
+
+use crate::number::Inexact;
+use crate::{Error, GenesisMarket, Kind, Number, bounds};
+use ballast_types::{AssetId, AssetSpec, GroupId, MarketKind, MarketSpec};
+use std::collections::BTreeMap;
+
+/// Decimal places of a millionth.
+const PPM: u8 = 6;
+
+/// What markets refer to.
+pub(crate) struct Context<'a> {
+    pub(crate) assets: &'a [AssetSpec],
+    pub(crate) asset_ids: &'a BTreeMap<&'a str, AssetId>,
+    pub(crate) group_ids: &'a BTreeMap<&'a str, GroupId>,
+    pub(crate) margin_asset: AssetId,
+}
+
+impl Context<'_> {
+    fn decimals(&self, id: AssetId) -> u8 {
+        self.assets
+            .get(id.index())
+            .map_or(0, |asset| asset.decimals)
+    }
+}
+
+/// The integers of one market; `at` is its path, as `markets[2]`.
+pub(crate) fn market(
+    market: &GenesisMarket,
+    at: &str,
+    context: &Context<'_>,
+) -> Result<MarketSpec, Error> {
+    let group = *context
+        .group_ids
+        .get(market.group.as_str())
+        .ok_or_else(|| {
+            Error::text(
+                format_args!("{at}.group"),
+                &market.group,
+                "is not the name of a group",
+            )
+        })?;
+    for (name, number) in [("tick", market.tick), ("lot", market.lot)] {
+        if !number.is_positive() {
+            return Err(refuse(at, name, number, "is not above zero"));
+        }
+    }
+    let tick_value = tick_value(market, at, context)?;
+    let kind = kind(market, at, context)?;
+    let (min_size, max_size) = sizes(market, at)?;
+    let max_price = max_price(market, at, tick_value)?;
+    let (maker_fee_ppm, taker_fee_ppm) = fees(market, at)?;
+    let (initial_margin_ppm, maintenance_margin_ppm) = margins(market, at)?;
+    if market.taker_hold != 0 {
+        let field = format_args!("{at}.taker_hold").to_string();
+        return Err(Error::value(
+            field,
+            market.taker_hold,
+            "is reserved and must be 0",
+        ));
+    }
+    Ok(MarketSpec {
+        symbol: market.symbol.clone(),
+        group,
+        kind,
+        tick: market.tick.shortest(),
+        lot: market.lot.shortest(),
+        tick_value,
+        min_size,
+        max_size,
+        max_price,
+        maker_fee_ppm,
+        taker_fee_ppm,
+        initial_margin_ppm,
+        maintenance_margin_ppm,
+        mark: mark(market, at, max_price)?,
+        self_trade: market.self_trade,
+        taker_hold: market.taker_hold,
+    })
+}
+
+fn tick_value(market: &GenesisMarket, at: &str, context: &Context<'_>) -> Result<i128, Error> {
+    let decimals = context.decimals(context.margin_asset);
+    market.tick.product(market.lot, decimals).map_err(|inexact| {
+        let lot = market.lot;
+        refuse(at, "tick", market.tick, match inexact {
+            Inexact::Fraction => format!(
+                "is not a whole number of atoms of the margin asset per lot: tick x lot (\"{lot}\") \
+                 x 10^{decimals} must be whole"
+            ),
+            Inexact::TooLarge => format!("times lot (\"{lot}\") is too large"),
+        })
+    })
+}
+
+fn kind(market: &GenesisMarket, at: &str, context: &Context<'_>) -> Result<MarketKind, Error> {
+    let field = format!("{at}.base");
+    let base = match (market.kind, &market.base) {
+        (Kind::Perpetual, None) => return Ok(MarketKind::Perpetual),
+        (Kind::Perpetual, Some(base)) => {
+            return Err(Error::text(
+                field,
+                base,
+                "is given, but a perpetual delivers no asset",
+            ));
+        }
+        (Kind::Spot, None) => {
+            return Err(Error::value(field, "null", "is not the symbol of an asset"));
+        }
+        (Kind::Spot, Some(base)) => base,
+    };
+    let Some(&id) = context.asset_ids.get(base.as_str()) else {
+        return Err(Error::text(field, base, "is not the symbol of an asset"));
+    };
+    if id == context.margin_asset {
+        return Err(Error::text(
+            field,
+            base,
+            "is the margin asset, which every market quotes in",
+        ));
+    }
+    if market.group != *base {
+        let reason =
+            format_args!("is not {base:?}: a spot market belongs to its base's group").to_string();
+        return Err(Error::text(
+            format_args!("{at}.group"),
+            &market.group,
+            reason,
+        ));
+    }
+    let decimals = context.decimals(id);
+    let lot_atoms = market.lot.scaled(decimals).map_err(|_| {
+        let reason = format!(
+            "is not a whole number of atoms of {base}, which has {decimals} \
+             decimals"
+        );
+        refuse(at, "lot", market.lot, reason)
+    })?;
+    let max = bounds::MAX_SPOT_ATOMS
+        .checked_div(bounds::MAX_POSITION_LOTS.into())
+        .unwrap_or(0);
+    if lot_atoms > max {
+        let reason = format!("is {lot_atoms} atoms of {base}, more than {max}");
+        return Err(refuse(at, "lot", market.lot, reason));
+    }
+    Ok(MarketKind::Spot {
+        base: id,
+        lot_atoms,
+    })
+}
+
+fn sizes(market: &GenesisMarket, at: &str) -> Result<(i64, i64), Error> {
+    let lots = |name, size: Number| {
+        let reason = match size.multiple_of(market.lot) {
+            Ok(lots) if (1..=bounds::MAX_ORDER_LOTS.into()).contains(&lots) => {
+                return i64::try_from(lots).map_err(|_| refuse(at, name, size, "is too large"));
+            }
+            Ok(lots) => {
+                format!(
+                    "is {lots} lots, which is not from 1 to {}",
+                    bounds::MAX_ORDER_LOTS
+                )
+            }
+            Err(inexact) => not_multiple(inexact, "lot", market.lot),
+        };
+        Err(refuse(at, name, size, reason))
+    };
+    let min = lots("min_size", market.min_size)?;
+    let max = lots("max_size", market.max_size)?;
+    if min > max {
+        let reason = format!("is above max_size (\"{}\")", market.max_size);
+        return Err(refuse(at, "min_size", market.min_size, reason));
+    }
+    Ok((min, max))
+}
+
+fn max_price(market: &GenesisMarket, at: &str, tick_value: i128) -> Result<i64, Error> {
+    let max = bounds::MAX_LOT_VALUE.checked_div(tick_value).unwrap_or(0);
+    price(market, at, "max_price", market.max_price, max)
+}
+
+fn mark(market: &GenesisMarket, at: &str, max_price: i64) -> Result<i64, Error> {
+    match (market.kind, market.mark) {
+        (Kind::Perpetual, Some(mark)) => price(market, at, "mark", mark, max_price.into()),
+        (Kind::Perpetual, None) => Err(missing(at, "mark")),
+        (Kind::Spot, mark) => zero_for_spot(at, "mark", mark).map(|()| 0),
+    }
+}
+
+/// A price from 1 to `max` ticks.
+fn price(
+    market: &GenesisMarket,
+    at: &str,
+    name: &str,
+    price: Number,
+    max: i128,
+) -> Result<i64, Error> {
+    let reason = match price.multiple_of(market.tick) {
+        Ok(ticks) if (1..=max).contains(&ticks) => {
+            return i64::try_from(ticks).map_err(|_| refuse(at, name, price, "is too large"));
+        }
+        Ok(ticks) => format!("is {ticks} ticks, which is not from 1 to {max}"),
+        Err(inexact) => not_multiple(inexact, "tick", market.tick),
+    };
+    Err(refuse(at, name, price, reason))
+}
+
+fn fees(market: &GenesisMarket, at: &str) -> Result<(i32, i32), Error> {
+    let taker = rate(at, "taker_fee", market.taker_fee, 0, bounds::MAX_FEE_PPM)?;
+    let maker = rate(
+        at,
+        "maker_fee",
+        market.maker_fee,
+        -bounds::MAX_FEE_PPM,
+        bounds::MAX_FEE_PPM,
+    )?;
+    if maker.unsigned_abs() > taker.unsigned_abs() {
+        let reason = format!(
+            "is larger in size than taker_fee (\"{}\")",
+            market.taker_fee
+        );
+        return Err(refuse(at, "maker_fee", market.maker_fee, reason));
+    }
+    Ok((maker, taker))
+}
+
+fn margins(market: &GenesisMarket, at: &str) -> Result<(u32, u32), Error> {
+    let fields = [
+        ("initial_margin", market.initial_margin),
+        ("maintenance_margin", market.maintenance_margin),
+    ];
+    if market.kind == Kind::Spot {
+        for (name, margin) in fields {
+            zero_for_spot(at, name, margin)?;
+        }
+        return Ok((0, 0));
+    }
+    let [initial, maintenance] = fields.map(|(name, margin)| {
+        let margin = margin.ok_or_else(|| missing(at, name))?;
+        let ppm = rate(at, name, margin, 1, bounds::MAX_MARGIN_PPM)?;
+        Ok((margin, ppm.unsigned_abs()))
+    });
+    let ((initial, initial_ppm), (maintenance, maintenance_ppm)) = (initial?, maintenance?);
+    if maintenance_ppm > initial_ppm {
+        let reason = format!("is above initial_margin (\"{initial}\")");
+        return Err(refuse(at, "maintenance_margin", maintenance, reason));
+    }
+    Ok((initial_ppm, maintenance_ppm))
+}
+
+/// A fraction as a whole number of millionths from `min` to `max`.
+fn rate(at: &str, name: &str, rate: Number, min: i128, max: i128) -> Result<i32, Error> {
+    let reason = match rate.scaled(PPM) {
+        Ok(ppm) if (min..=max).contains(&ppm) => {
+            return i32::try_from(ppm).map_err(|_| refuse(at, name, rate, "is too large"));
+        }
+        Err(Inexact::Fraction) => "is not a whole number of millionths".to_owned(),
+        _ => format!("is not from {min} to {max} millionths"),
+    };
+    Err(refuse(at, name, rate, reason))
+}
+
+fn zero_for_spot(at: &str, name: &str, number: Option<Number>) -> Result<(), Error> {
+    match number {
+        Some(number) if !number.is_zero() => Err(refuse(
+            at,
+            name,
+            number,
+            "must be 0 or left out in a spot market",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn not_multiple(inexact: Inexact, unit: &str, step: Number) -> String {
+    match inexact {
+        Inexact::Fraction => format!("is not a multiple of {unit} (\"{step}\")"),
+        Inexact::TooLarge => format!("is too large for {unit} (\"{step}\")"),
+    }
+}
+
+fn missing(at: &str, name: &str) -> Error {
+    Error::value(
+        format_args!("{at}.{name}"),
+        "null",
+        "is not a number, which a perpetual market needs",
+    )
+}
+
+fn refuse(at: &str, name: &str, number: Number, reason: impl std::fmt::Display) -> Error {
+    Error::value(
+        format_args!("{at}.{name}"),
+        format_args!("\"{number}\""),
+        reason,
+    )
+}

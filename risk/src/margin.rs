@@ -57,8 +57,14 @@ impl Worst {
         let with = gain.saturating_sub(rate).min(0).saturating_mul(lots);
         let against = gain.saturating_add(rate).min(0).saturating_mul(lots);
         match side {
-            Side::Buy => Self { plus: with, minus: against },
-            Side::Sell => Self { plus: against, minus: with },
+            Side::Buy => Self {
+                plus: with,
+                minus: against,
+            },
+            Side::Sell => Self {
+                plus: against,
+                minus: with,
+            },
         }
     }
 
@@ -112,13 +118,7 @@ pub fn requirement(rate: Atoms, size: Lots, worst: Worst) -> Atoms {
 }
 
 /// What one lot gains when it is bought or sold at `price` with this fee rate, at mark.
-pub fn gain(
-    side: Side,
-    price: Ticks,
-    market: &MarketSpec,
-    risk: &LotRisk,
-    fee_ppm: i32,
-) -> Atoms {
+pub fn gain(side: Side, price: Ticks, market: &MarketSpec, risk: &LotRisk, fee_ppm: i32) -> Atoms {
     let paid = Atoms::from(price).saturating_mul(market.tick_value);
     let gain = match side {
         Side::Buy => risk.value.saturating_sub(paid),

@@ -22,7 +22,9 @@ impl Position {
             let part = self.cost_of(closed);
             let closing_value = notional(price, signed.signum().saturating_mul(closed), tick_value);
             self.cost = self.cost.saturating_sub(part);
-            self.cost = self.cost.saturating_add(value.saturating_sub(closing_value));
+            self.cost = self
+                .cost
+                .saturating_add(value.saturating_sub(closing_value));
             0_i128.saturating_sub(closing_value).saturating_sub(part)
         } else {
             self.cost = self.cost.saturating_add(value);
@@ -34,7 +36,9 @@ impl Position {
 
     /// The gain that is not realised yet, with a lot worth `lot_value`.
     pub fn unrealised(&self, lot_value: Atoms) -> Atoms {
-        Atoms::from(self.size).saturating_mul(lot_value).saturating_sub(self.cost)
+        Atoms::from(self.size)
+            .saturating_mul(lot_value)
+            .saturating_sub(self.cost)
     }
 
     /// `cost * lots / |size|` without an overflow in the product.
@@ -58,7 +62,9 @@ fn signed(side: Side, lots: Lots) -> Lots {
 
 /// Value of `lots` at `price`.
 pub fn notional(price: Ticks, lots: Lots, tick_value: Atoms) -> Atoms {
-    Atoms::from(price).saturating_mul(tick_value).saturating_mul(Atoms::from(lots))
+    Atoms::from(price)
+        .saturating_mul(tick_value)
+        .saturating_mul(Atoms::from(lots))
 }
 
 /// `amount * ppm / 1,000,000`, rounded toward positive infinity.
@@ -66,13 +72,20 @@ pub fn round_up_ppm(amount: Atoms, ppm: i64) -> Atoms {
     const MILLION: Atoms = 1_000_000;
     let product = amount.saturating_mul(Atoms::from(ppm));
     let floor = product.div_euclid(MILLION);
-    if product.rem_euclid(MILLION) == 0 { floor } else { floor.saturating_add(1) }
+    if product.rem_euclid(MILLION) == 0 {
+        floor
+    } else {
+        floor.saturating_add(1)
+    }
 }
 
 /// Fee of one lot traded at `price`; negative is a rebate. A fill of `q` lots pays `q` times this,
 /// so that fees are linear in size and a reserve made per lot is exact.
 pub fn fee_per_lot(price: Ticks, tick_value: Atoms, ppm: i32) -> Atoms {
-    round_up_ppm(Atoms::from(price).saturating_mul(tick_value), i64::from(ppm))
+    round_up_ppm(
+        Atoms::from(price).saturating_mul(tick_value),
+        i64::from(ppm),
+    )
 }
 
 #[cfg(test)]
@@ -96,16 +109,25 @@ mod tests {
         for ((size, cost), side, lots, price, after, realised) in rows {
             let mut position = Position { size, cost };
             let got = position.fill(side, lots, price, 1);
-            assert_eq!((position.size, position.cost), after, "{size} {cost} {side:?} {lots}");
+            assert_eq!(
+                (position.size, position.cost),
+                after,
+                "{size} {cost} {side:?} {lots}"
+            );
             assert_eq!(got, realised, "{size} {cost} {side:?} {lots}");
         }
     }
 
     #[test]
     fn rounding_is_toward_positive_infinity() {
-        for (amount, ppm, expected) in
-            [(1_000_000, 1, 1), (1, 1, 1), (0, 5, 0), (1_000_001, -1, -1), (1, -1, 0), (-1, 1, 0)]
-        {
+        for (amount, ppm, expected) in [
+            (1_000_000, 1, 1),
+            (1, 1, 1),
+            (0, 5, 0),
+            (1_000_001, -1, -1),
+            (1, -1, 0),
+            (-1, 1, 0),
+        ] {
             assert_eq!(round_up_ppm(amount, ppm), expected, "{amount} {ppm}");
         }
     }

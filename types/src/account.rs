@@ -107,13 +107,17 @@ impl FromStr for AccountId {
     type Err = AccountError;
 
     fn from_str(text: &str) -> Result<Self, AccountError> {
-        let error = |reason| AccountError { value: text.to_owned(), reason };
-        let (prefix, bytes) =
-            bech32::decode(text).map_err(|_| error("is not a bech32 address"))?;
+        let error = |reason| AccountError {
+            value: text.to_owned(),
+            reason,
+        };
+        let (prefix, bytes) = bech32::decode(text).map_err(|_| error("is not a bech32 address"))?;
         if prefix.as_str() != BECH32_PREFIX {
             return Err(error("does not start with \"ballast1\""));
         }
-        let bytes = bytes.try_into().map_err(|_| error("does not hold 20 bytes"))?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| error("does not hold 20 bytes"))?;
         Ok(Self(bytes))
     }
 }
@@ -127,7 +131,10 @@ impl FromStr for Account {
             value: text.to_owned(),
             reason: "has a subaccount that is not a number from 0 to 65535",
         })?;
-        Ok(Self { master: master.parse()?, sub })
+        Ok(Self {
+            master: master.parse()?,
+            sub,
+        })
     }
 }
 
@@ -139,7 +146,10 @@ mod tests {
     fn addresses_round_trip_and_bad_ones_name_the_value() {
         let account = Account::new(AccountId([7; 20]), 9);
         assert_eq!(account.to_string().parse(), Ok(account));
-        assert_eq!(account.master.to_string().parse(), Ok(Account::new(account.master, 0)));
+        assert_eq!(
+            account.master.to_string().parse(),
+            Ok(Account::new(account.master, 0))
+        );
         for bad in ["", "ballast1", "cosmos1qqqq", "ballast1qqqq/70000", "x/y"] {
             let error = bad.parse::<Account>().unwrap_err().to_string();
             assert!(error.contains(&format!("{bad:?}")), "{error}");

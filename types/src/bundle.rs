@@ -23,7 +23,12 @@ pub struct Bundle<'a> {
 }
 
 /// Makes the bytes of a bundle, signed by a node's ingress key (Ed25519).
-pub fn encode_bundle(txs: &[impl AsRef<[u8]>], stamp: u64, chain: &Hash, ingress: &Secret) -> Vec<u8> {
+pub fn encode_bundle(
+    txs: &[impl AsRef<[u8]>],
+    stamp: u64,
+    chain: &Hash,
+    ingress: &Secret,
+) -> Vec<u8> {
     let mut body = Vec::new();
     if let crate::PublicKey::Ed25519(origin) = ingress.public() {
         body.extend_from_slice(&origin);

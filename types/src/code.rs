@@ -153,11 +153,19 @@ mod tests {
     #[test]
     fn numbers_are_unique_ascending_and_round_trip() {
         for pair in Code::ALL.windows(2) {
-            assert!(pair[0].number() < pair[1].number(), "{} {}", pair[0], pair[1]);
+            assert!(
+                pair[0].number() < pair[1].number(),
+                "{} {}",
+                pair[0],
+                pair[1]
+            );
         }
         for code in Code::ALL {
             assert_eq!(Code::from_number(code.number()), Some(*code));
-            assert_eq!(borsh::from_slice::<Code>(&borsh::to_vec(code).unwrap()).unwrap(), *code);
+            assert_eq!(
+                borsh::from_slice::<Code>(&borsh::to_vec(code).unwrap()).unwrap(),
+                *code
+            );
         }
         assert_eq!(Code::from_number(1), None);
     }

@@ -2,7 +2,7 @@
 //! knows cosmrs.
 
 use crate::tx::{Scheme, Tx, tx_hash};
-use crate::{Account, Action, AccountId, ChainSpec, Code, Hash, PublicKey, TimeMs, Transfer};
+use crate::{Account, AccountId, Action, ChainSpec, Code, Hash, PublicKey, TimeMs, Transfer};
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosmrs::proto::Any;
 use cosmrs::proto::cosmos::bank::v1beta1::MsgSend;
@@ -44,7 +44,10 @@ pub(crate) fn decode(bytes: &[u8], spec: &ChainSpec, chain: &Hash) -> Result<Tx,
     let [signature] = raw.signatures.as_slice() else {
         return Err(Code::Undecodable);
     };
-    let signature = signature.as_slice().try_into().map_err(|_| Code::Undecodable)?;
+    let signature = signature
+        .as_slice()
+        .try_into()
+        .map_err(|_| Code::Undecodable)?;
     let key = public_key(signer).ok_or(Code::Undecodable)?;
     let key_id = key.id();
     let (account, nonce, actions) = messages(&body.messages, key_id, spec)?;

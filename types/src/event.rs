@@ -171,7 +171,11 @@ pub struct ActionResult {
 impl ActionResult {
     /// A result without an order.
     pub fn code(code: Code) -> Self {
-        Self { code, order: None, filled: 0 }
+        Self {
+            code,
+            order: None,
+            filled: 0,
+        }
     }
 }
 

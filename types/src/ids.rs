@@ -67,12 +67,9 @@ impl OrderId {
 
     /// Id of the order in `slot` of `group`; `None` when a part does not fit.
     pub fn new(group: GroupId, generation: u32, slot: u32) -> Option<Self> {
-        let fits = group.0 <= GroupId::MAX
-            && slot <= Self::MAX_SLOT
-            && generation <= Self::MAX_GENERATION;
-        fits.then(|| {
-            Self(u64::from(group.0) << 50 | u64::from(generation) << 24 | u64::from(slot))
-        })
+        let fits =
+            group.0 <= GroupId::MAX && slot <= Self::MAX_SLOT && generation <= Self::MAX_GENERATION;
+        fits.then(|| Self(u64::from(group.0) << 50 | u64::from(generation) << 24 | u64::from(slot)))
     }
 
     /// The group whose shard holds the order.
@@ -106,7 +103,10 @@ mod tests {
             assert_eq!((id.group().0, id.generation(), id.slot()), (g, gen_, slot));
         }
         assert_eq!(OrderId::new(GroupId(GroupId::MAX + 1), 0, 0), None);
-        assert_eq!(OrderId::new(GroupId(0), OrderId::MAX_GENERATION + 1, 0), None);
+        assert_eq!(
+            OrderId::new(GroupId(0), OrderId::MAX_GENERATION + 1, 0),
+            None
+        );
         assert_eq!(OrderId::new(GroupId(0), 0, OrderId::MAX_SLOT + 1), None);
     }
 }

@@ -64,7 +64,10 @@ pub struct GroupKey {
 /// BLAKE3 (key derivation context `ballast/ticket/1`) over seed, group (u16 little-endian), master.
 pub fn ticket(seed: &Hash, group: GroupId, master: AccountId) -> u128 {
     let mut hasher = blake3::Hasher::new_derive_key("ballast/ticket/1");
-    hasher.update(seed).update(&group.0.to_le_bytes()).update(&master.0);
+    hasher
+        .update(seed)
+        .update(&group.0.to_le_bytes())
+        .update(&master.0);
     let mut first = [0; 16];
     hasher.finalize_xof().fill(&mut first);
     u128::from_be_bytes(first)
@@ -74,8 +77,13 @@ pub fn ticket(seed: &Hash, group: GroupId, master: AccountId) -> u128 {
 /// number of shards. All subaccounts of a master share a shard.
 pub fn account_shard(master: AccountId, shards: u16) -> usize {
     let mut first = [0; 8];
-    blake3::Hasher::new().update(&master.0).finalize_xof().fill(&mut first);
-    let shard = u64::from_le_bytes(first).checked_rem(u64::from(shards)).unwrap_or(0);
+    blake3::Hasher::new()
+        .update(&master.0)
+        .finalize_xof()
+        .fill(&mut first);
+    let shard = u64::from_le_bytes(first)
+        .checked_rem(u64::from(shards))
+        .unwrap_or(0);
     usize::try_from(shard).unwrap_or(0)
 }
 
@@ -83,7 +91,10 @@ pub fn account_shard(master: AccountId, shards: u16) -> usize {
 /// `what` (as `accounts`): as [`ticket`], in the context `ballast/claim/1`.
 pub fn claim_ticket(seed: &Hash, what: &str, master: AccountId) -> u128 {
     let mut hasher = blake3::Hasher::new_derive_key("ballast/claim/1");
-    hasher.update(seed).update(what.as_bytes()).update(&master.0);
+    hasher
+        .update(seed)
+        .update(what.as_bytes())
+        .update(&master.0);
     let mut first = [0; 16];
     hasher.finalize_xof().fill(&mut first);
     u128::from_be_bytes(first)

@@ -37,7 +37,9 @@ impl Secret {
 
     /// The secp256k1 key of a scalar; `None` for zero or a value not below the group order.
     pub fn secp256k1(scalar: [u8; 32]) -> Option<Self> {
-        secp256k1::SecretKey::from_byte_array(scalar).ok().map(Self::Secp256k1)
+        secp256k1::SecretKey::from_byte_array(scalar)
+            .ok()
+            .map(Self::Secp256k1)
     }
 
     /// The 32 secret bytes.
@@ -68,9 +70,9 @@ impl Secret {
     pub fn sign(&self, hash: &Hash) -> [u8; 64] {
         match self {
             Self::Ed25519(seed) => SigningKey::from(*seed).sign(hash).into(),
-            Self::Secp256k1(key) => {
-                SECP256K1.sign_ecdsa(Message::from_digest(*hash), key).serialize_compact()
-            }
+            Self::Secp256k1(key) => SECP256K1
+                .sign_ecdsa(Message::from_digest(*hash), key)
+                .serialize_compact(),
         }
     }
 }
@@ -86,7 +88,9 @@ pub fn verify((key, hash, signature): Check<'_>) -> bool {
                 return false;
             };
             ecdsa::Signature::from_compact(signature).is_ok_and(|signature| {
-                SECP256K1.verify_ecdsa(Message::from_digest(*hash), &signature, &key).is_ok()
+                SECP256K1
+                    .verify_ecdsa(Message::from_digest(*hash), &signature, &key)
+                    .is_ok()
             })
         }
     }
@@ -150,16 +154,26 @@ fn ed25519_batch_holds(checks: &[Ed25519Check<'_>]) -> bool {
             hash,
         )));
     }
-    verifier.verify(ChaCha20Rng::from_seed(*seed.finalize().as_bytes())).is_ok()
+    verifier
+        .verify(ChaCha20Rng::from_seed(*seed.finalize().as_bytes()))
+        .is_ok()
 }
 
 /// What a node's ingress key signs for a bundle.
 pub fn ingress_sign_hash(chain: &Hash, body: &[u8]) -> Hash {
-    Sha256::new().chain_update("ballast/bundle/1").chain_update(chain).chain_update(body).finalize()
+    Sha256::new()
+        .chain_update("ballast/bundle/1")
+        .chain_update(chain)
+        .chain_update(body)
+        .finalize()
         .into()
 }
 
 /// Checks the origin's signature on a bundle.
 pub fn verify_ingress(chain: &Hash, origin: &[u8; 32], body: &[u8], signature: &[u8; 64]) -> bool {
-    verify((&PublicKey::Ed25519(*origin), &ingress_sign_hash(chain, body), signature))
+    verify((
+        &PublicKey::Ed25519(*origin),
+        &ingress_sign_hash(chain, body),
+        signature,
+    ))
 }

@@ -1,6 +1,4 @@
-use crate::{
-    Account, AssetId, Atoms, GroupId, Hash, KeyId, Limits, Lots, MarketId, Ticks, TimeMs,
-};
+use crate::{Account, AssetId, Atoms, GroupId, Hash, KeyId, Limits, Lots, MarketId, Ticks, TimeMs};
 use borsh::{BorshDeserialize, BorshSerialize};
 use sha2::{Digest, Sha256};
 

@@ -92,7 +92,11 @@ pub fn tx_hash(bytes: &[u8]) -> TxHash {
 
 /// What a native transaction's key signs.
 pub fn native_sign_hash(chain: &Hash, body: &[u8]) -> Hash {
-    Sha256::new().chain_update("ballast/tx/1").chain_update(chain).chain_update(body).finalize()
+    Sha256::new()
+        .chain_update("ballast/tx/1")
+        .chain_update(chain)
+        .chain_update(body)
+        .finalize()
         .into()
 }
 
@@ -120,9 +124,7 @@ pub fn sign_native(body: &TxBody, secret: &Secret) -> Vec<u8> {
 /// exceeds the limit, `NO_ACTIONS` and `TOO_MANY_ACTIONS` by the chain's limits.
 pub fn decode<'a>(bytes: &'a [u8], spec: &ChainSpec, chain: &Hash) -> Result<Decoded<'a>, Code> {
     match bytes.first() {
-        Some(&TAG_NATIVE) => {
-            native(bytes, spec).map(|tx| Decoded::Tx(Box::new(tx)))
-        }
+        Some(&TAG_NATIVE) => native(bytes, spec).map(|tx| Decoded::Tx(Box::new(tx))),
         Some(&TAG_BUNDLE) => bundle::decode_bundle(bytes).map(Decoded::Bundle),
         Some(&TAG_COSMOS) => {
             let tx = cosmos::decode(bytes, spec, chain)?;
@@ -172,5 +174,9 @@ fn check_actions(actions: &[Action], spec: &ChainSpec) -> Result<(), Code> {
             Action::SetAgent(agent) => agent.markets.len() > MAX_AGENT_MARKETS,
             _ => false,
         });
-    if many { Err(Code::TooManyActions) } else { Ok(()) }
+    if many {
+        Err(Code::TooManyActions)
+    } else {
+        Ok(())
+    }
 }

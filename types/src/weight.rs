@@ -29,20 +29,22 @@ pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
     let limits = &spec.limits;
     match action {
         Action::Order(order) => ORDER.saturating_add(fills(order.max_fills, limits)),
-        Action::Amend(amend) => {
-            ORDER.saturating_add(REMOVE).saturating_add(fills(amend.max_fills, limits))
-        }
+        Action::Amend(amend) => ORDER
+            .saturating_add(REMOVE)
+            .saturating_add(fills(amend.max_fills, limits)),
         Action::Cancel(Cancel::Order(_) | Cancel::Client { .. }) => CANCEL,
         Action::Cancel(Cancel::All(None)) => {
             let groups = u64::try_from(spec.groups.len()).unwrap_or(u64::MAX);
-            CANCEL.saturating_add(removals(limits)).saturating_mul(groups.max(1))
+            CANCEL
+                .saturating_add(removals(limits))
+                .saturating_mul(groups.max(1))
         }
         Action::Cancel(_) => CANCEL.saturating_add(removals(limits)),
         Action::Transfer(_) => TRANSFER,
         Action::SetAgent(_) | Action::RemoveAgent(_) => AGENT,
-        Action::SetPrices(prices) => {
-            PRICE.saturating_mul(u64::try_from(prices.len()).unwrap_or(u64::MAX)).max(PRICE)
-        }
+        Action::SetPrices(prices) => PRICE
+            .saturating_mul(u64::try_from(prices.len()).unwrap_or(u64::MAX))
+            .max(PRICE),
     }
 }
 

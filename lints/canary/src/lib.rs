@@ -1,4 +1,5 @@
-//! One violation of each ban of the core crates, each with the lints that must fire on its line.
+//! One violation of each ban of the core crates, each with the lints that must fire on its line, or
+//! with `^` on the line before.
 //! If one does not, `cargo clippy` no longer protects the core.
 
 pub fn undocumented() {} //~ missing_docs
@@ -19,27 +20,28 @@ pub fn panics(value: Option<u8>, bytes: &[u8], text: &str) -> usize {
     let _ = bytes[0]; //~ indexing_slicing
     let _ = &text[1..]; //~ string_slice
     match bytes.len() {
-        1 => panic!("one"), //~ panic
-        2 => unreachable!("two"), //~ unreachable
-        3 => todo!(), //~ todo
-        4 => unimplemented!(), //~ unimplemented
+        1 => panic!("one"),         //~ panic
+        2 => unreachable!("two"),   //~ unreachable
+        3 => todo!(),               //~ todo
+        4 => unimplemented!(),      //~ unimplemented
         5 => std::process::exit(5), //~ exit
         6 => std::process::abort(), //~ disallowed_methods
-        len => len + 1, //~ arithmetic_side_effects
+        len => len + 1,             //~ arithmetic_side_effects
     }
 }
 
 /// Casts.
 pub fn casts(wide: u64, signed: i64) -> (u8, u64, i64) {
     (
-        wide as u8, //~ cast_possible_truncation
+        wide as u8,    //~ cast_possible_truncation
         signed as u64, //~ cast_sign_loss
-        wide as i64, //~ cast_possible_wrap
+        wide as i64,   //~ cast_possible_wrap
     )
 }
 
 /// Floats.
-pub fn floats(narrow: f32) -> bool { //~ disallowed_types
+pub fn floats(narrow: f32, //~ disallowed_types
+) -> bool {
     let wide: f64 = 1_u64.wrapping_add(1) as f64; //~ cast_precision_loss disallowed_types
     wide * wide > narrow.into() //~ float_arithmetic
 }
@@ -54,11 +56,12 @@ pub fn output() {
 /// Hash order.
 pub fn hash_order(
     map: &std::collections::HashMap<u8, u8>, //~ disallowed_types
-    set: &std::collections::HashSet<u8>, //~ disallowed_types
+    set: &std::collections::HashSet<u8>,     //~ disallowed_types
 ) -> u8 {
     let _ = set;
     let mut sum = 0_u8;
-    for value in map.values() { //~ iter_over_hash_type
+    for value in map.values() {
+        //~^ iter_over_hash_type
         sum = sum.wrapping_add(*value);
     }
     sum
@@ -98,7 +101,8 @@ pub fn world() {
 }
 
 /// More lines than a function may have.
-pub fn long(number: u8) -> u8 { //~ too_many_lines
+pub fn long(number: u8) -> u8 {
+    //~^ too_many_lines
     let number = number.wrapping_add(1);
     let number = number.wrapping_add(1);
     let number = number.wrapping_add(1);

@@ -37,7 +37,9 @@ pub use tx::{
     Decoded, Scheme, TAG_BUNDLE, TAG_COSMOS, TAG_NATIVE, TAG_RESERVED, Tx, TxBody, TxHash, decode,
     encode_native, native_sign_hash, sign_native, tx_hash,
 };
-pub use weight::{action_weight, tx_weight};
+pub use weight::{
+    BUNDLE_WEIGHT, action_weight, bundle_weight, cometbft_tx_weight, refused_weight, tx_weight,
+};
 
 /// Price in whole ticks of a market.
 pub type Ticks = i64;

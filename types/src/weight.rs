@@ -1,10 +1,14 @@
-use crate::{Action, Cancel, ChainSpec, Limits, PublicKey, Tx};
+use crate::{
+    Action, Bundle, Cancel, ChainSpec, Code, Decoded, Hash, Limits, PublicKey, Tx, decode,
+};
 
 // One unit is about 100 ns of one core. The figures are those of the worst case: every record that
 // an action touches lies in a page of its own, which is copied and hashed at the end of the block.
 
 /// Decoding, lookups, nonce record and result of a transaction.
 const TX: u64 = 60;
+/// Weight that a bundle adds to the sum of what it carries.
+pub const BUNDLE_WEIGHT: u64 = TX;
 /// One Ed25519 signature, checked alone when a batch has failed.
 const ED25519: u64 = 600;
 /// One secp256k1 signature.
@@ -23,6 +27,9 @@ const TRANSFER: u64 = 150;
 const AGENT: u64 = 100;
 /// One price update, without the revaluation that it causes in the next block's open.
 const PRICE: u64 = 20;
+
+/// Bytes that are hashed in the time of one unit.
+const BYTES: u64 = 16;
 
 /// Static worst-case weight of an action.
 pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
@@ -58,6 +65,37 @@ pub fn tx_weight(tx: &Tx, spec: &ChainSpec) -> u64 {
         .iter()
         .map(|action| action_weight(action, spec))
         .fold(TX.saturating_add(signature), u64::saturating_add)
+}
+
+/// Weight of bytes that hold no transaction: they are read and hashed, and get a code.
+pub fn refused_weight(len: usize) -> u64 {
+    let len = u64::try_from(len).unwrap_or(u64::MAX);
+    TX.saturating_add(len.checked_div(BYTES).unwrap_or(0))
+}
+
+/// Weight of a bundle: [`BUNDLE_WEIGHT`] and the sum over what it carries.
+pub fn bundle_weight(bundle: &Bundle<'_>, spec: &ChainSpec, chain: &Hash) -> u64 {
+    bundle
+        .txs
+        .iter()
+        .map(|tx| match decode(tx, spec, chain) {
+            Ok(Decoded::Tx(tx)) => tx_weight(&tx, spec),
+            _ => refused_weight(tx.len()),
+        })
+        .fold(BUNDLE_WEIGHT, u64::saturating_add)
+}
+
+/// Weight of a CometBFT transaction, whatever it holds.
+///
+/// # Errors
+/// `UNDECODABLE` when it is none of the envelopes. Everything else has a weight.
+pub fn cometbft_tx_weight(bytes: &[u8], spec: &ChainSpec, chain: &Hash) -> Result<u64, Code> {
+    match decode(bytes, spec, chain) {
+        Ok(Decoded::Tx(tx)) => Ok(tx_weight(&tx, spec)),
+        Ok(Decoded::Bundle(bundle)) => Ok(bundle_weight(&bundle, spec, chain)),
+        Err(Code::Undecodable) => Err(Code::Undecodable),
+        Err(_) => Ok(refused_weight(bytes.len())),
+    }
 }
 
 fn fills(max_fills: u16, limits: &Limits) -> u64 {

@@ -1,1 +1,153 @@
-//! Placeholder while the workspace is laid out.
+//! The naive exchange: the rules of `docs/execution.md` once more, written for reading.
+//!
+//! It keeps plain maps, runs in sequence, and computes every figure from orders and positions
+//! whenever it needs it. The fast application is compared with it block by block. It depends on
+//! `ballast-types` only, so that the two share encodings and nothing that decides.
+//!
+//! One file per pass: [`open`], [`authorise`], [`cancel`] and [`amend`], [`admit`], [`matching`],
+//! [`settle`]; [`margin`] holds the formulas that they share.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod admit;
+mod amend;
+mod authorise;
+mod book;
+mod cancel;
+mod coverage;
+mod invariants;
+mod margin;
+mod matching;
+mod open;
+mod settle;
+mod state;
+#[cfg(test)]
+mod tests;
+pub mod workload;
+
+pub use coverage::Coverage;
+pub use margin::Margin;
+pub use state::RestingOrder;
+
+use ballast_types::{
+    Account, AssetId, Atoms, BlockEvents, ChainSpec, Hash, Lots, MarketId, OrderId, Side, Ticks,
+    TimeMs,
+};
+use state::{Block, Position, State};
+use std::collections::BTreeMap;
+
+/// A book: (price, size) of each level, bids then asks, the best first.
+pub type Levels = (Vec<(Ticks, Lots)>, Vec<(Ticks, Lots)>);
+
+/// The exchange.
+#[derive(Clone, Debug)]
+pub struct Model {
+    spec: ChainSpec,
+    chain: Hash,
+    state: State,
+    block: Block,
+    /// Ids that another implementation gave to our orders.
+    aliases: BTreeMap<OrderId, OrderId>,
+    coverage: Coverage,
+    violations: Vec<String>,
+}
+
+impl Model {
+    /// The exchange at its genesis.
+    pub fn new(spec: &ChainSpec) -> Self {
+        Self {
+            spec: spec.clone(),
+            chain: ballast_types::chain_hash(&spec.chain_id),
+            state: State::genesis(spec),
+            block: Block::default(),
+            aliases: BTreeMap::new(),
+            coverage: Coverage::default(),
+            violations: Vec::new(),
+        }
+    }
+
+    /// Executes one block. `seed` is the app hash before this block.
+    pub fn execute(
+        &mut self,
+        height: u64,
+        time: TimeMs,
+        seed: &Hash,
+        txs: &[Vec<u8>],
+    ) -> BlockEvents {
+        self.block = Block {
+            height,
+            time,
+            seed: *seed,
+            ..Block::default()
+        };
+        let before = self.state.clone();
+        let txs = self.open(txs);
+        let intents = self.authorise(txs);
+        self.credit(intents.transfers);
+        self.propose_prices(intents.prices);
+        self.cancel(intents.cancels);
+        let mut entries = self.amend(intents.amends);
+        entries.extend(intents.orders);
+        self.admit(entries);
+        self.match_entries();
+        self.close(&before)
+    }
+
+    /// Tells that `other` is how the compared implementation calls our order `own`. Actions name
+    /// orders by such ids only; an id without an alias names no order.
+    pub fn alias(&mut self, other: OrderId, own: OrderId) {
+        self.aliases.insert(other, own);
+    }
+
+    /// Balances that are not zero.
+    pub fn balances(&self) -> BTreeMap<(Account, AssetId), Atoms> {
+        let balances = self.state.balances.iter();
+        balances
+            .filter(|(_, atoms)| **atoms != 0)
+            .map(|(key, atoms)| (*key, *atoms))
+            .collect()
+    }
+
+    /// (size, cost) of the positions where either is not zero.
+    pub fn positions(&self) -> BTreeMap<(Account, MarketId), (Lots, Atoms)> {
+        let positions = self.state.positions.iter();
+        positions
+            .filter(|(_, position)| **position != Position::default())
+            .map(|(key, position)| (*key, (position.size, position.cost)))
+            .collect()
+    }
+
+    /// The resting orders of a market, (bids, asks), each in priority order.
+    pub fn orders(&self, market: MarketId) -> (Vec<RestingOrder>, Vec<RestingOrder>) {
+        (self.side(market, Side::Buy), self.side(market, Side::Sell))
+    }
+
+    /// Every account and whether it is flagged uncovered.
+    pub fn accounts(&self) -> &BTreeMap<Account, bool> {
+        &self.state.accounts
+    }
+
+    /// Mark prices by market; zero for spot.
+    pub fn marks(&self) -> &[Ticks] {
+        &self.state.marks
+    }
+
+    /// Fees taken less rebates paid, in the margin asset.
+    pub fn fee_pool(&self) -> Atoms {
+        self.state.fee_pool
+    }
+
+    /// Sum of how far the accounts with negative equity are below zero, at the current marks.
+    pub fn deficit(&self) -> Atoms {
+        self.state
+            .accounts
+            .keys()
+            .map(|account| (-self.equity(*account)).max(0))
+            .sum()
+    }
+
+    /// How often each thing that a test wants to see happened.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+}

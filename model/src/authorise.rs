@@ -1,0 +1,449 @@
+//! Pass 1: who may do what, transfers, agents and prices; then the serial step.
+
+use crate::Model;
+use crate::admit::Entry;
+use crate::margin::Rate;
+use crate::open::Unpacked;
+use crate::state::{Master, Place, atoms};
+use ballast_types::{
+    Account, AccountId, Action, ActionKey, Amend, Atoms, Cancel, Code, Event, KeyId, MarketId,
+    Order, PriceUpdate, Scheme, SetAgent, Transfer, Tx, TxKey, account_shard, claim_ticket,
+};
+
+/// Largest amount of a transfer, and largest notional of an agent.
+const MAX_AMOUNT: u128 = 1 << 100;
+/// A token in the unit of the buckets.
+const TOKEN: u64 = 1_000;
+
+/// An action that a later pass works on.
+#[derive(Clone, Debug)]
+pub(crate) struct Request<T> {
+    pub(crate) account: Account,
+    pub(crate) key: ActionKey,
+    pub(crate) place: Place,
+    /// The agent that signed, if the owner did not.
+    pub(crate) agent: Option<SetAgent>,
+    pub(crate) action: T,
+}
+
+/// What pass 1 hands on.
+#[derive(Default)]
+pub(crate) struct Intents {
+    pub(crate) transfers: Vec<Request<Transfer>>,
+    pub(crate) prices: Vec<(ActionKey, Vec<PriceUpdate>)>,
+    pub(crate) cancels: Vec<Request<Cancel>>,
+    pub(crate) amends: Vec<Request<Amend>>,
+    pub(crate) orders: Vec<Entry>,
+}
+
+impl Model {
+    /// Shards are independent. They are walked one by one only for the order of events.
+    pub(crate) fn authorise(&mut self, mut txs: Vec<Unpacked>) -> Intents {
+        let shards = self.spec.account_shards;
+        txs.sort_by_key(|Unpacked { tx, .. }| {
+            (account_shard(tx.account.master, shards), tx_key(tx))
+        });
+        let mut intents = Intents::default();
+        for Unpacked { tx, place } in txs {
+            match self.check_authority(&tx) {
+                Ok(agent) => self.perform(&tx, place, agent, &mut intents),
+                Err(code) => {
+                    let result = &mut self.block.results[place.0][place.1];
+                    result.code = code;
+                    result.actions.clear();
+                }
+            }
+        }
+        intents
+    }
+
+    /// Rules 1 to 4. Returns the agent that signed, `None` when it was the owner.
+    fn check_authority(&self, tx: &Tx) -> Result<Option<SetAgent>, Code> {
+        let (time, limits) = (self.block.time, &self.spec.limits);
+        let expired = match tx.scheme {
+            Scheme::Native => time >= tx.expiry,
+            Scheme::Cosmos { timeout_height, .. } => {
+                timeout_height > 0 && self.block.height > timeout_height
+            }
+        };
+        if expired {
+            return Err(Code::Expired);
+        }
+        let window =
+            time.saturating_sub(limits.nonce_past_ms)..=time.saturating_add(limits.nonce_future_ms);
+        if has_nonce(tx) && !window.contains(&tx.nonce) {
+            return Err(Code::NonceWindow);
+        }
+        if !self.state.accounts.contains_key(&tx.account) {
+            return Err(Code::UnknownAccount);
+        }
+        let master = &self.state.masters[&tx.account.master];
+        let agent = if tx.key_id == tx.account.master {
+            None
+        } else {
+            let agent = master.agents.get(&tx.key_id);
+            let live = agent.filter(|agent| tx.scheme == Scheme::Native && time < agent.expiry);
+            Some(live.ok_or(Code::KeyNotAllowed)?.clone())
+        };
+        match tx.scheme {
+            Scheme::Native if master.used_nonces.contains(&(tx.key_id, tx.nonce)) => {
+                return Err(Code::NonceUsed);
+            }
+            Scheme::Cosmos { sequence, .. } if sequence != master.sequence => {
+                return Err(Code::BadSequence);
+            }
+            Scheme::Cosmos { .. } if has_nonce(tx) && tx.nonce <= master.cosmos_nonce => {
+                return Err(Code::NonceUsed);
+            }
+            _ => {}
+        }
+        Ok(agent)
+    }
+
+    /// Rules 5 and 6 for a transaction that is authorised.
+    fn perform(
+        &mut self,
+        tx: &Tx,
+        place: (usize, usize),
+        agent: Option<SetAgent>,
+        intents: &mut Intents,
+    ) {
+        let scheme = if tx.scheme == Scheme::Native {
+            "native"
+        } else {
+            "Cosmos"
+        };
+        self.coverage.count(&format!("{scheme} transaction"));
+        self.refill(tx.account.master);
+        let mut tokens_taken = false;
+        for (at, action) in tx.actions.iter().enumerate() {
+            let index = u16::try_from(at).expect("a transaction has at most 65535 actions");
+            let key = ActionKey {
+                nonce: tx.nonce,
+                key: tx.key_id,
+                hash: tx.hash,
+                index,
+            };
+            let request = Request {
+                account: tx.account,
+                key,
+                place: (place.0, place.1, at),
+                agent: agent.clone(),
+                action: (),
+            };
+            self.coverage.count(kind(action));
+            let taken = self.take_token(tx.account.master, action);
+            tokens_taken |= taken;
+            let code = if taken || matches!(action, Action::Cancel(_)) {
+                self.act(action, &request, intents)
+            } else {
+                Err(Code::RateLimited)
+            };
+            self.answer_code(request.place, code.err().unwrap_or(Code::Ok));
+        }
+        let master = self.master(tx.account.master);
+        match tx.scheme {
+            Scheme::Native if tokens_taken => {
+                master.used_nonces.insert((tx.key_id, tx.nonce));
+            }
+            Scheme::Native => self.coverage.count("nonce not used for want of tokens"),
+            Scheme::Cosmos { .. } => {
+                master.sequence += 1;
+                if has_nonce(tx) {
+                    master.cosmos_nonce = tx.nonce;
+                }
+            }
+        }
+    }
+
+    fn master(&mut self, master: AccountId) -> &mut Master {
+        self.state
+            .masters
+            .get_mut(&master)
+            .expect("the account of an authorised transaction")
+    }
+
+    fn refill(&mut self, master: AccountId) {
+        let (time, limits) = (self.block.time, self.spec.limits.clone());
+        let master = self.master(master);
+        let back = limits.bucket_refill.saturating_mul(time - master.filled_at);
+        let fill = |tokens: u64, size: u64| tokens.saturating_add(back).min(size * TOKEN);
+        master.tokens = fill(master.tokens, limits.bucket_tokens);
+        master.cancel_tokens = fill(master.cancel_tokens, limits.cancel_tokens);
+        master.filled_at = time;
+    }
+
+    fn take_token(&mut self, master: AccountId, action: &Action) -> bool {
+        let master = self.master(master);
+        let bucket = match action {
+            Action::Cancel(_) => &mut master.cancel_tokens,
+            _ => &mut master.tokens,
+        };
+        let enough = *bucket >= TOKEN;
+        if enough {
+            *bucket -= TOKEN;
+        }
+        enough
+    }
+
+    fn act(
+        &mut self,
+        action: &Action,
+        request: &Request<()>,
+        intents: &mut Intents,
+    ) -> Result<(), Code> {
+        let by_agent = request.agent.is_some();
+        match action {
+            Action::Order(order) => self.order(order, request, intents),
+            Action::Amend(amend) => {
+                let group = match amend.order {
+                    ballast_types::OrderRef::Id(id) => id.group(),
+                    ballast_types::OrderRef::Client { group, .. } => group,
+                };
+                self.check_group(group)?;
+                intents.amends.push(request.with(*amend));
+                Ok(())
+            }
+            Action::Cancel(cancel) => {
+                if let Cancel::Market(market) = cancel {
+                    self.spec.market(*market).ok_or(Code::UnknownMarket)?;
+                }
+                cancel
+                    .group()
+                    .map_or(Ok(()), |group| self.check_group(group))?;
+                intents.cancels.push(request.with(*cancel));
+                Ok(())
+            }
+            _ if by_agent => Err(Code::AgentScope),
+            Action::Transfer(transfer) => {
+                self.debit(request.account, transfer)?;
+                intents.transfers.push(request.with(*transfer));
+                Ok(())
+            }
+            Action::SetAgent(agent) => self.set_agent(request.account.master, agent),
+            Action::RemoveAgent(key) => self.remove_agent(request.account.master, *key),
+            Action::SetPrices(prices) => {
+                self.check_prices(request.key.key, prices)?;
+                intents.prices.push((request.key, prices.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    fn check_group(&self, group: ballast_types::GroupId) -> Result<(), Code> {
+        self.spec
+            .groups
+            .get(group.index())
+            .map(|_| ())
+            .ok_or(Code::UnknownMarket)
+    }
+
+    fn order(
+        &mut self,
+        order: &Order,
+        request: &Request<()>,
+        intents: &mut Intents,
+    ) -> Result<(), Code> {
+        self.spec.market(order.market).ok_or(Code::UnknownMarket)?;
+        if let Some(agent) = &request.agent {
+            self.coverage.count("order of an agent");
+            self.check_scope(agent, order.market, order.price, order.size)?;
+        }
+        intents.orders.push(Entry::new(&request.with(*order)));
+        Ok(())
+    }
+
+    /// The scope of an agent: its markets, and the notional of one order.
+    pub(crate) fn check_scope(
+        &self,
+        agent: &SetAgent,
+        market: MarketId,
+        price: i64,
+        size: i64,
+    ) -> Result<(), Code> {
+        let tick_value = self.spec.markets[market.index()].tick_value;
+        let notional = (Atoms::from(price) * Atoms::from(size)).saturating_mul(tick_value);
+        let outside = !agent.markets.is_empty() && !agent.markets.contains(&market);
+        let too_large = agent.max_notional > 0 && notional > atoms(agent.max_notional);
+        if outside || too_large {
+            Err(Code::AgentScope)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn debit(&mut self, from: Account, transfer: &Transfer) -> Result<(), Code> {
+        let Transfer { asset, amount, to } = *transfer;
+        self.spec.asset(asset).ok_or(Code::UnknownAsset)?;
+        if amount == 0 || amount > MAX_AMOUNT || to == from {
+            return Err(Code::BadAmount);
+        }
+        let amount = atoms(amount);
+        let open = self.open_orders(from);
+        if asset == self.spec.margin_asset {
+            if self.state.balance(from, asset) < amount {
+                return Err(Code::InsufficientBalance);
+            }
+            if self.equity(from) - amount < self.requirement(from, Rate::Initial, &open) {
+                return Err(Code::InsufficientMargin);
+            }
+        } else if self.free(from, asset, &open) < amount {
+            return Err(Code::InsufficientBalance);
+        }
+        self.state.add_balance(from, asset, -amount);
+        Ok(())
+    }
+
+    fn set_agent(&mut self, master: AccountId, agent: &SetAgent) -> Result<(), Code> {
+        if agent.max_notional > MAX_AMOUNT {
+            return Err(Code::BadAmount);
+        }
+        for market in &agent.markets {
+            self.spec.market(*market).ok_or(Code::UnknownMarket)?;
+        }
+        let limit = usize::from(self.spec.limits.agents);
+        let agents = &mut self.master(master).agents;
+        if !agents.contains_key(&agent.key) && agents.len() >= limit {
+            return Err(Code::AgentLimit);
+        }
+        agents.insert(agent.key, agent.clone());
+        self.agent_event(master, agent.key, agent.expiry);
+        Ok(())
+    }
+
+    fn remove_agent(&mut self, master: AccountId, key: KeyId) -> Result<(), Code> {
+        self.master(master)
+            .agents
+            .remove(&key)
+            .ok_or(Code::UnknownAgent)?;
+        self.agent_event(master, key, 0);
+        Ok(())
+    }
+
+    fn agent_event(&mut self, master: AccountId, key: KeyId, expiry: u64) {
+        let account = Account::new(master, 0);
+        self.block.events.push(Event::Agent {
+            account,
+            key,
+            expiry,
+        });
+    }
+
+    fn check_prices(&self, key: KeyId, prices: &[PriceUpdate]) -> Result<(), Code> {
+        if !self.spec.price_authorities.contains(&key) {
+            return Err(Code::NotPriceAuthority);
+        }
+        for update in prices {
+            let market = self.spec.market(update.market).ok_or(Code::UnknownMarket)?;
+            let perpetual = market.kind == ballast_types::MarketKind::Perpetual;
+            if !perpetual || !(1..=market.max_price).contains(&update.price) {
+                return Err(Code::BadPrice);
+            }
+        }
+        Ok(())
+    }
+
+    /// Serial step: credits transfers, and creates receivers while there is room.
+    pub(crate) fn credit(&mut self, mut transfers: Vec<Request<Transfer>>) {
+        let seed = self.block.seed;
+        transfers.sort_by_key(|transfer| {
+            (
+                claim_ticket(&seed, "accounts", transfer.account.master),
+                transfer.key,
+            )
+        });
+        let limit = usize::try_from(self.spec.limits.accounts).expect("32 bits fit");
+        for Request {
+            account: from,
+            place,
+            action,
+            ..
+        } in transfers
+        {
+            let Transfer { asset, amount, to } = action;
+            if !self.state.accounts.contains_key(&to) {
+                if self.state.accounts.len() >= limit {
+                    self.state.add_balance(from, asset, atoms(amount));
+                    self.answer_code(place, Code::AccountLimit);
+                    continue;
+                }
+                self.coverage.count("account created");
+                self.state.create_account(to, self.block.time, &self.spec);
+            }
+            self.state.add_balance(to, asset, atoms(amount));
+            self.block.events.push(Event::Transferred {
+                asset,
+                amount,
+                from,
+                to,
+            });
+        }
+    }
+
+    /// Serial step: the highest ActionKey sets the next mark of a market.
+    pub(crate) fn propose_prices(&mut self, mut prices: Vec<(ActionKey, Vec<PriceUpdate>)>) {
+        prices.sort_by_key(|(key, _)| *key);
+        for update in prices.into_iter().flat_map(|(_, updates)| updates) {
+            self.state.pending.insert(update.market, update.price);
+        }
+    }
+}
+
+impl Request<()> {
+    fn with<T>(&self, action: T) -> Request<T> {
+        let Self {
+            account,
+            key,
+            place,
+            agent,
+            action: (),
+        } = self.clone();
+        Request {
+            account,
+            key,
+            place,
+            agent,
+            action,
+        }
+    }
+}
+
+fn tx_key(tx: &Tx) -> TxKey {
+    let (native, number) = match tx.scheme {
+        Scheme::Native => (true, tx.nonce),
+        Scheme::Cosmos { sequence, .. } => (false, sequence),
+    };
+    TxKey {
+        native,
+        number,
+        key: tx.key_id,
+        hash: tx.hash,
+    }
+}
+
+/// Bank transfers have no nonce; everything else does.
+fn has_nonce(tx: &Tx) -> bool {
+    let only_transfers = tx
+        .actions
+        .iter()
+        .all(|action| matches!(action, Action::Transfer(_)));
+    tx.scheme == Scheme::Native || tx.nonce != 0 || !only_transfers
+}
+
+/// Name of an action's kind, for the coverage.
+fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::Order(_) => "action Order",
+        Action::Amend(_) => "action Amend",
+        Action::Cancel(Cancel::Order(_)) => "action Cancel by id",
+        Action::Cancel(Cancel::Client { .. }) => "action Cancel by client id",
+        Action::Cancel(Cancel::Label { .. }) => "action Cancel by label",
+        Action::Cancel(Cancel::Market(_)) => "action Cancel by market",
+        Action::Cancel(Cancel::All(Some(_))) => "action Cancel all of a group",
+        Action::Cancel(Cancel::All(None)) => "action Cancel all",
+        Action::Transfer(_) => "action Transfer",
+        Action::SetAgent(_) => "action SetAgent",
+        Action::RemoveAgent(_) => "action RemoveAgent",
+        Action::SetPrices(_) => "action SetPrices",
+    }
+}

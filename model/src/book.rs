@@ -1,0 +1,168 @@
+//! Books as sorted views of the resting orders.
+
+use crate::state::{RestingOrder, sign};
+use crate::{Levels, Model};
+use ballast_types::{Account, Event};
+use ballast_types::{Lots, MarketId, OrderId, Removal, Side, Ticks};
+use std::collections::BTreeMap;
+
+/// Levels of one side that the checksum covers.
+const CHECKSUM_LEVELS: usize = 25;
+
+impl Model {
+    /// One side of a market in price-time priority.
+    pub(crate) fn side(&self, market: MarketId, side: Side) -> Vec<RestingOrder> {
+        let orders = self.state.orders.values();
+        let mut orders: Vec<RestingOrder> = orders
+            .filter(|order| order.market == market && order.side == side)
+            .cloned()
+            .collect();
+        orders.sort_by_key(|order| (-sign(side) * order.price, order.priority));
+        orders
+    }
+
+    /// The best order of a side if an order of the other side with limit `price` would meet it.
+    pub(crate) fn crossing(
+        &self,
+        market: MarketId,
+        side: Side,
+        price: Ticks,
+    ) -> Option<RestingOrder> {
+        let best = self.side(market, side).into_iter().next()?;
+        let crosses = match side {
+            Side::Buy => best.price >= price,
+            Side::Sell => best.price <= price,
+        };
+        crosses.then_some(best)
+    }
+
+    /// The levels of a market, the best first.
+    pub fn levels(&self, market: MarketId) -> Levels {
+        let side = |side| {
+            let mut levels: Vec<(Ticks, Lots)> = Vec::new();
+            for order in self.side(market, side) {
+                match levels.last_mut() {
+                    Some((price, size)) if *price == order.price => *size += order.remaining,
+                    _ => levels.push((order.price, order.remaining)),
+                }
+            }
+            levels
+        };
+        (side(Side::Buy), side(Side::Sell))
+    }
+
+    /// The event Book, when levels differ from those before the block.
+    pub(crate) fn book_event(&self, market: MarketId, before: &Levels) -> Option<Event> {
+        let now = self.levels(market);
+        let mut levels = changed(Side::Buy, &before.0, &now.0);
+        levels.extend(changed(Side::Sell, &before.1, &now.1));
+        (!levels.is_empty()).then(|| Event::Book {
+            market,
+            levels,
+            checksum: checksum(&now),
+        })
+    }
+
+    /// Takes an order out of its book.
+    pub(crate) fn remove(&mut self, order: OrderId, reason: Removal) -> Event {
+        let order = self
+            .state
+            .orders
+            .remove(&order)
+            .expect("only resting orders are removed");
+        Event::Removed {
+            market: order.market,
+            order: order.id,
+            account: order.account,
+            size: order.remaining,
+            reason,
+            client_id: order.client_id,
+        }
+    }
+
+    /// Makes a resting order smaller in its place.
+    pub(crate) fn shrink(&mut self, order: OrderId, size: Lots, reason: Removal) -> Event {
+        let order = self
+            .state
+            .orders
+            .get_mut(&order)
+            .expect("only resting orders shrink");
+        order.remaining = size;
+        Event::Reduced {
+            market: order.market,
+            order: order.id,
+            account: order.account,
+            size,
+            reason,
+        }
+    }
+
+    /// The resting order with this id, if it is the account's.
+    pub(crate) fn own_order(&self, account: Account, id: OrderId) -> Option<&RestingOrder> {
+        self.state
+            .orders
+            .get(&id)
+            .filter(|order| order.account == account)
+    }
+}
+
+fn changed(
+    side: Side,
+    before: &[(Ticks, Lots)],
+    now: &[(Ticks, Lots)],
+) -> Vec<(Side, Ticks, Lots)> {
+    let before: BTreeMap<Ticks, Lots> = before.iter().copied().collect();
+    let mut sizes: BTreeMap<Ticks, Lots> = before.keys().map(|price| (*price, 0)).collect();
+    sizes.extend(now.iter().copied());
+    sizes
+        .into_iter()
+        .filter(|(price, size)| before.get(price) != Some(size))
+        .map(|(price, size)| (side, price, size))
+        .collect()
+}
+
+/// CRC-32 over the best 25 bids, then asks, each as price and size, little-endian.
+pub(crate) fn checksum((bids, asks): &Levels) -> u32 {
+    let levels = bids
+        .iter()
+        .take(CHECKSUM_LEVELS)
+        .chain(asks.iter().take(CHECKSUM_LEVELS));
+    let bytes: Vec<u8> = levels
+        .flat_map(|(price, size)| [price.to_le_bytes(), size.to_le_bytes()].concat())
+        .collect();
+    crc32(&bytes)
+}
+
+/// CRC-32 as in Ethernet and zip, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            let carry = crc & 1;
+            crc >>= 1;
+            if carry == 1 {
+                crc ^= 0xedb8_8320;
+            }
+        }
+    }
+    !crc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc32_of_the_check_string() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn only_levels_that_differ_are_reported() {
+        let before = [(10, 5), (9, 4), (8, 3)];
+        let now = [(11, 1), (10, 5), (9, 2)];
+        let expected = vec![(Side::Buy, 8, 0), (Side::Buy, 9, 2), (Side::Buy, 11, 1)];
+        assert_eq!(changed(Side::Buy, &before, &now), expected);
+    }
+}

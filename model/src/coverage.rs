@@ -1,0 +1,170 @@
+//! Counts of what happened, so that a test can demand that everything did.
+
+use ballast_types::{BlockEvents, Code, Event, Removal};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Things that only the passes themselves can see, by the name they count under.
+const INSIDE: &[&str] = &[
+    "Cosmos transaction",
+    "FOK order filled",
+    "IOC ask cut to the free balance",
+    "IOC order cut by admission",
+    "IOC order cut to its margin",
+    "IOC order cut to the position",
+    "account created",
+    "account uncovered",
+    "account under maintenance",
+    "action Amend",
+    "action Cancel all",
+    "action Cancel all of a group",
+    "action Cancel by client id",
+    "action Cancel by id",
+    "action Cancel by label",
+    "action Cancel by market",
+    "action Order",
+    "action RemoveAgent",
+    "action SetAgent",
+    "action SetPrices",
+    "action Transfer",
+    "admitted as risk-reducing",
+    "amend by entering again",
+    "amend in place",
+    "amend of an agent",
+    "amend to nothing",
+    "bundle",
+    "expired maker removed",
+    "expired order swept",
+    "expired sweep stopped by its quota",
+    "flag cleared by the sweep",
+    "floor evicted",
+    "keep entry without its old order",
+    "native transaction",
+    "nonce not used for want of tokens",
+    "order of an agent",
+    "order replaced by keep",
+    "reduce-only maker cut",
+    "reduce-only order rests in part",
+    "reduce-only order trimmed away",
+    "uncovered maker cut",
+    "uncovered order swept",
+    "uncovered sweep stopped by its quota",
+    "uncovered taker cut",
+];
+
+/// Events, seen from outside.
+const EVENTS: &[&str] = &[
+    "event Mark",
+    "event Rested",
+    "event Fill",
+    "event Fill with a rebate",
+    "event Fill with oneself",
+    "event Reduced, Amended",
+    "event Reduced, ReduceOnly",
+    "event Transferred",
+    "event Agent",
+    "event Balance",
+    "event Position",
+    "event Book",
+];
+
+const REMOVALS: &[Removal] = &[
+    Removal::Cancelled,
+    Removal::Amended,
+    Removal::Expired,
+    Removal::Ioc,
+    Removal::FillLimit,
+    Removal::SelfTrade,
+    Removal::ReduceOnly,
+    Removal::Uncovered,
+];
+
+/// How often each thing happened, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    counts: BTreeMap<String, u64>,
+}
+
+impl Coverage {
+    /// How often `name` happened.
+    pub fn get(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or(0)
+    }
+
+    /// Everything that never happened. `INTERNAL` and `BOOK_FULL` are not expected.
+    pub fn missing(&self) -> Vec<String> {
+        let codes = Code::ALL
+            .iter()
+            .filter(|code| !matches!(code, Code::Internal | Code::BookFull));
+        let names = INSIDE.iter().chain(EVENTS).map(|name| (*name).to_owned());
+        names
+            .chain(codes.map(|code| code_name(*code)))
+            .chain(REMOVALS.iter().map(|reason| removal_name(*reason)))
+            .filter(|name| self.get(name) == 0)
+            .collect()
+    }
+
+    pub(crate) fn count(&mut self, name: &str) {
+        *self.counts.entry(name.to_owned()).or_insert(0) += 1;
+    }
+
+    pub(crate) fn count_if(&mut self, condition: bool, name: &str) {
+        if condition {
+            self.count(name);
+        }
+    }
+
+    /// Counts results and events of a block.
+    pub(crate) fn record(&mut self, block: &BlockEvents) {
+        for result in block.txs.iter().flatten() {
+            self.count(&code_name(result.code));
+            for action in &result.actions {
+                self.count(&code_name(action.code));
+            }
+        }
+        for event in &block.events {
+            self.record_event(event);
+        }
+    }
+
+    fn record_event(&mut self, event: &Event) {
+        match event {
+            Event::Mark { .. } => self.count("event Mark"),
+            Event::Rested { .. } => self.count("event Rested"),
+            Event::Fill {
+                maker_account,
+                taker_account,
+                maker_fee,
+                ..
+            } => {
+                self.count("event Fill");
+                self.count_if(*maker_fee < 0, "event Fill with a rebate");
+                self.count_if(maker_account == taker_account, "event Fill with oneself");
+            }
+            Event::Reduced { reason, .. } => self.count(&format!("event Reduced, {reason:?}")),
+            Event::Removed { reason, .. } => self.count(&removal_name(*reason)),
+            Event::Transferred { .. } => self.count("event Transferred"),
+            Event::Agent { .. } => self.count("event Agent"),
+            Event::Balance { .. } => self.count("event Balance"),
+            Event::Position { .. } => self.count("event Position"),
+            Event::Book { .. } => self.count("event Book"),
+        }
+    }
+}
+
+fn code_name(code: Code) -> String {
+    format!("code {}", code.name())
+}
+
+fn removal_name(reason: Removal) -> String {
+    format!("event Removed, {reason:?}")
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, count) in &self.counts {
+            writeln!(f, "{count:>9}  {name}")?;
+        }
+        Ok(())
+    }
+}

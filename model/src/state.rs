@@ -1,0 +1,247 @@
+//! What the exchange keeps between blocks, and what it keeps while a block runs.
+
+use crate::Model;
+use crate::admit::Entry;
+use ballast_types::{
+    Account, AccountId, ActionResult, AssetId, Atoms, ChainSpec, Code, Event, GroupId, Hash, KeyId,
+    Lots, MarketId, OrderId, SetAgent, Side, Ticks, TimeMs, TxResult,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A position and what it cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) size: Lots,
+    pub(crate) cost: Atoms,
+}
+
+/// Nonce and index of an action: what floors compare.
+pub(crate) type Stamp = (u64, u16);
+
+/// An order that rests in a book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestingOrder {
+    /// Id in the numbering of the model: the group in the upper 14 bits, then a running number.
+    pub id: OrderId,
+    /// Market.
+    pub market: MarketId,
+    /// Owner.
+    pub account: Account,
+    /// Side.
+    pub side: Side,
+    /// Limit.
+    pub price: Ticks,
+    /// Lots that still rest.
+    pub remaining: Lots,
+    /// Lots that traded, also before amends.
+    pub filled: Lots,
+    /// Block time in ms from which it may not trade; 0 is none.
+    pub expiry: TimeMs,
+    /// Entered as post-only.
+    pub post_only: bool,
+    /// Reduce-only.
+    pub reduce_only: bool,
+    /// The client's id.
+    pub client_id: Option<u128>,
+    /// Label.
+    pub label: u32,
+    /// (nonce, index) of the action that placed it.
+    pub stamp: (u64, u16),
+    /// Place in time: a counter of the group.
+    pub priority: u64,
+    /// Height at which it began to rest.
+    pub height: u64,
+}
+
+/// What belongs to a master rather than to one of its accounts.
+#[derive(Clone, Debug)]
+pub(crate) struct Master {
+    /// Thousandths of a token.
+    pub(crate) tokens: u64,
+    /// Thousandths of a cancel token.
+    pub(crate) cancel_tokens: u64,
+    /// When the buckets were last filled.
+    pub(crate) filled_at: TimeMs,
+    pub(crate) agents: BTreeMap<KeyId, SetAgent>,
+    pub(crate) used_nonces: BTreeSet<(KeyId, u64)>,
+    pub(crate) sequence: u64,
+    pub(crate) cosmos_nonce: u64,
+}
+
+/// A floor by label or client id. Labels sort before client ids, then by value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Named {
+    Label(u32),
+    Client(u128),
+}
+
+/// Floors of one account in one group.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Floors {
+    pub(crate) all: Stamp,
+    pub(crate) markets: BTreeMap<MarketId, Stamp>,
+    pub(crate) named: BTreeMap<Named, Stamp>,
+}
+
+/// Everything that lives from block to block.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// Every account, and whether it is flagged uncovered.
+    pub(crate) accounts: BTreeMap<Account, bool>,
+    pub(crate) masters: BTreeMap<AccountId, Master>,
+    pub(crate) balances: BTreeMap<(Account, AssetId), Atoms>,
+    pub(crate) positions: BTreeMap<(Account, MarketId), Position>,
+    pub(crate) orders: BTreeMap<OrderId, RestingOrder>,
+    pub(crate) floors: BTreeMap<(Account, GroupId), Floors>,
+    /// By market.
+    pub(crate) marks: Vec<Ticks>,
+    /// Number of the last trade, by market.
+    pub(crate) trades: Vec<u64>,
+    /// Prices that become marks in the next block.
+    pub(crate) pending: BTreeMap<MarketId, Ticks>,
+    pub(crate) fee_pool: Atoms,
+    /// Orders that got an id so far.
+    pub(crate) ids: u64,
+    /// Orders that began to rest so far.
+    pub(crate) priorities: u64,
+}
+
+/// Where the result of an action goes: transaction of the block, transaction in it, action.
+pub(crate) type Place = (usize, usize, usize);
+
+/// What lives for one block.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Block {
+    pub(crate) height: u64,
+    pub(crate) time: TimeMs,
+    pub(crate) seed: Hash,
+    pub(crate) results: Vec<Vec<TxResult>>,
+    /// Events before pass 2.
+    pub(crate) events: Vec<Event>,
+    /// Events of passes 2 and 4.
+    pub(crate) group_events: BTreeMap<GroupId, Vec<Event>>,
+    /// Orders that pass 3 admitted and pass 4 has not matched yet, in the order of admission.
+    pub(crate) admitted: Vec<Entry>,
+    /// Accounts and markets that had a fill.
+    pub(crate) traded: BTreeSet<(Account, MarketId)>,
+}
+
+impl State {
+    pub(crate) fn genesis(spec: &ChainSpec) -> Self {
+        let mut state = Self {
+            accounts: BTreeMap::new(),
+            masters: BTreeMap::new(),
+            balances: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            floors: BTreeMap::new(),
+            marks: spec.markets.iter().map(|market| market.mark).collect(),
+            trades: vec![0; spec.markets.len()],
+            pending: BTreeMap::new(),
+            fee_pool: 0,
+            ids: 0,
+            priorities: 0,
+        };
+        for (account, asset, amount) in &spec.balances {
+            state.create_account(*account, spec.genesis_time, spec);
+            state.balances.insert((*account, *asset), atoms(*amount));
+        }
+        state
+    }
+
+    pub(crate) fn create_account(&mut self, account: Account, time: TimeMs, spec: &ChainSpec) {
+        self.accounts.entry(account).or_insert(false);
+        self.masters
+            .entry(account.master)
+            .or_insert_with(|| Master {
+                tokens: spec.limits.bucket_tokens * 1_000,
+                cancel_tokens: spec.limits.cancel_tokens * 1_000,
+                filled_at: time,
+                agents: BTreeMap::new(),
+                used_nonces: BTreeSet::new(),
+                sequence: 0,
+                cosmos_nonce: 0,
+            });
+    }
+
+    pub(crate) fn balance(&self, account: Account, asset: AssetId) -> Atoms {
+        self.balances.get(&(account, asset)).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn add_balance(&mut self, account: Account, asset: AssetId, change: Atoms) {
+        *self.balances.entry((account, asset)).or_insert(0) += change;
+    }
+
+    /// The position in lots; 0 for a spot market.
+    pub(crate) fn position(&self, account: Account, market: MarketId) -> Lots {
+        self.positions
+            .get(&(account, market))
+            .map_or(0, |position| position.size)
+    }
+
+    pub(crate) fn mark(&self, market: MarketId) -> Ticks {
+        self.marks[market.index()]
+    }
+}
+
+impl Model {
+    /// Writes the result of an action.
+    pub(crate) fn answer(&mut self, (block_tx, tx, action): Place, result: ActionResult) {
+        self.block.results[block_tx][tx].actions[action] = result;
+    }
+
+    pub(crate) fn answer_code(&mut self, place: Place, code: Code) {
+        self.answer(place, ActionResult::code(code));
+    }
+
+    pub(crate) fn group_event(&mut self, group: GroupId, event: Event) {
+        self.block
+            .group_events
+            .entry(group)
+            .or_default()
+            .push(event);
+    }
+
+    pub(crate) fn group_of(&self, market: MarketId) -> GroupId {
+        self.spec.markets[market.index()].group
+    }
+
+    pub(crate) fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
+        (0..self.spec.groups.len()).map(|at| GroupId(u16::try_from(at).expect("at most 2^14")))
+    }
+
+    pub(crate) fn markets(&self) -> impl Iterator<Item = MarketId> + use<> {
+        (0..self.spec.markets.len()).map(|at| MarketId(u32::try_from(at).expect("fits an id")))
+    }
+
+    /// The resting orders of an account in a group, by ascending priority.
+    pub(crate) fn resting(&self, account: Account, group: GroupId) -> Vec<RestingOrder> {
+        let mut orders: Vec<_> = self
+            .state
+            .orders
+            .values()
+            .filter(|order| order.account == account && self.group_of(order.market) == group)
+            .cloned()
+            .collect();
+        orders.sort_by_key(|order| order.priority);
+        orders
+    }
+}
+
+/// +1 for bids, -1 for asks.
+pub(crate) fn sign(side: Side) -> i64 {
+    match side {
+        Side::Buy => 1,
+        Side::Sell => -1,
+    }
+}
+
+/// Lots of position `p` that an order on `side` can reduce.
+pub(crate) fn reducible(p: Lots, side: Side) -> Lots {
+    (-sign(side) * p).max(0)
+}
+
+/// Amounts of genesis and transfers are at most 2^100, so they fit.
+pub(crate) fn atoms(amount: u128) -> Atoms {
+    Atoms::try_from(amount).expect("amounts are at most 2^100")
+}

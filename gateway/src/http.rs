@@ -1,0 +1,461 @@
+//! HTTP: queries and order entry under `/v1`.
+
+use crate::error::ApiError;
+use crate::{Committed, Shared, auth, events, json, ws};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use ballast_types::{Account, AccountId, MarketId, OrderId, TxHash};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Largest request body, in bytes.
+const MAX_BODY: usize = 256 << 10;
+/// Levels of a side that a query may ask for, and what it gets when it does not say.
+const MAX_DEPTH: u64 = 10_000;
+const DEPTH: u64 = 100;
+/// Trades that a query gets when it does not say.
+const TRADES: u64 = 100;
+/// Longest wait for a result, and how long it is when a query does not say; ms.
+const MAX_WAIT: u64 = 60_000;
+const WAIT: u64 = 5_000;
+
+type Shares = State<Arc<Shared>>;
+type Pairs = Result<Query<BTreeMap<String, String>>, QueryRejection>;
+type Answer = Result<Response, ApiError>;
+
+/// Everything, on the HTTP port.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let routes = Router::new()
+        .route("/health", get(health))
+        .route("/v1/chain", get(chain))
+        .route("/v1/markets", get(markets))
+        .route("/v1/markets/{market}", get(market))
+        .route("/v1/book/{market}", get(book))
+        .route("/v1/bbo/{market}", get(bbo))
+        .route("/v1/trades/{market}", get(trades))
+        .route("/v1/accounts/{address}", get(account))
+        .route("/v1/accounts/{address}/{sub}", get(subaccount))
+        .route("/v1/masters/{address}", get(master))
+        .route("/v1/orders/{order}", get(order))
+        .route("/v1/blocks/{height}", get(block))
+        .route("/v1/txs", post(submit))
+        .route("/v1/txs/{hash}", get(tx));
+    finish(routes, shared)
+}
+
+/// The WebSocket alone, on its own port.
+pub(crate) fn ws_router(shared: Arc<Shared>) -> Router {
+    finish(Router::new(), shared)
+}
+
+fn finish(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
+    routes
+        .route("/v1/ws", any(ws::upgrade))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(map_response(only_json))
+        .with_state(shared)
+}
+
+async fn not_found(uri: Uri) -> ApiError {
+    let message = "there is nothing at this path";
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "NOT_FOUND",
+        "path",
+        uri.path(),
+        message,
+    )
+}
+
+async fn method_not_allowed(method: Method) -> ApiError {
+    let message = "the path does not take this method";
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    ApiError::new(status, "METHOD_NOT_ALLOWED", "method", method, message)
+}
+
+/// Gives the errors of the HTTP library the one shape that all errors have.
+async fn only_json(response: Response) -> Response {
+    let status = response.status();
+    let json = response.headers().get(header::CONTENT_TYPE);
+    let json = json.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let message = status
+        .canonical_reason()
+        .unwrap_or("the request was refused");
+    ApiError::new(status, "BAD_REQUEST", "request", status.as_u16(), message).into_response()
+}
+
+/// Query parameters that nobody has read yet.
+struct Params(BTreeMap<String, String>);
+
+impl Params {
+    fn new(pairs: Pairs) -> Result<Self, ApiError> {
+        let Query(pairs) = pairs.map_err(|error| ApiError::bad("query", "", error.body_text()))?;
+        Ok(Self(pairs))
+    }
+
+    fn number(&mut self, name: &str, default: u64, max: u64) -> Result<u64, ApiError> {
+        let Some(text) = self.0.remove(name) else {
+            return Ok(default);
+        };
+        let number = text.parse().ok().filter(|number| *number <= max);
+        number.ok_or_else(|| ApiError::bad(name, text, format!("{name} is from 0 to {max}")))
+    }
+
+    fn flag(&mut self, name: &str) -> Result<bool, ApiError> {
+        match self.0.remove(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(text) => Err(ApiError::bad(
+                name,
+                text,
+                format!("{name} is true or false"),
+            )),
+        }
+    }
+
+    /// Refuses what is left.
+    fn done(self) -> Result<(), ApiError> {
+        match self.0.into_iter().next() {
+            None => Ok(()),
+            Some((name, value)) => Err(ApiError::unknown_field(&name, value)),
+        }
+    }
+
+    /// The block that `height` names, the last without it.
+    fn block(&mut self, shared: &Shared) -> Result<Arc<Committed>, ApiError> {
+        match self.0.remove("height") {
+            None => shared.latest().ok_or_else(ApiError::not_ready),
+            Some(text) => at_height(shared, &text),
+        }
+    }
+
+    /// [`Params::block`], when no other parameter is left.
+    fn only_block(mut self, shared: &Shared) -> Result<Arc<Committed>, ApiError> {
+        let block = self.block(shared)?;
+        self.done()?;
+        Ok(block)
+    }
+}
+
+fn at_height(shared: &Shared, text: &str) -> Result<Arc<Committed>, ApiError> {
+    let height: u64 = text
+        .parse()
+        .map_err(|_| ApiError::bad("height", text, "height is a number"))?;
+    let history = shared.history.read();
+    let first = history
+        .front()
+        .ok_or_else(ApiError::not_ready)?
+        .events
+        .height;
+    let block = history.iter().find(|block| block.events.height == height);
+    block.cloned().ok_or_else(|| {
+        let last = history.back().map_or(first, |block| block.events.height);
+        let message = format!("heights from {first} to {last} are served");
+        ApiError::new(StatusCode::GONE, "HEIGHT_GONE", "height", height, message)
+    })
+}
+
+fn at<T: Serialize>(block: &Committed, value: T) -> Answer {
+    let (height, time) = (block.events.height, block.events.time);
+    Ok(Json(json::At {
+        height,
+        time,
+        value,
+    })
+    .into_response())
+}
+
+fn find_market(shared: &Shared, name: &str) -> Result<MarketId, ApiError> {
+    shared
+        .catalog
+        .find(name)
+        .ok_or_else(|| ApiError::unknown_market(name))
+}
+
+/// Reads a part of the path; its error names the value.
+fn parse<T: FromStr>(field: &str, text: &str, what: &str) -> Result<T, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::bad(field, text, format!("{field} is {what}")))
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    height: u64,
+    time: u64,
+}
+
+async fn health(State(shared): Shares) -> Answer {
+    let block = shared.latest().ok_or_else(ApiError::not_ready)?;
+    let (height, time) = (block.events.height, block.events.time);
+    Ok(Json(Health {
+        status: "ok",
+        height,
+        time,
+    })
+    .into_response())
+}
+
+async fn chain(State(shared): Shares, pairs: Pairs) -> Answer {
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    Ok(Json(json::chain(&shared.catalog, &block.view.chain())).into_response())
+}
+
+async fn markets(State(shared): Shares, pairs: Pairs) -> Answer {
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    let catalog = &shared.catalog;
+    let one = |id| json::market(catalog, &block.view.market(id)?);
+    let markets = catalog.markets().filter_map(|(id, _)| one(id)).collect();
+    at(&block, json::Markets { markets })
+}
+
+async fn market(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
+    let id = find_market(&shared, &name)?;
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    let market = block
+        .view
+        .market(id)
+        .and_then(|view| json::market(&shared.catalog, &view));
+    at(
+        &block,
+        market.ok_or_else(|| ApiError::unknown_market(name))?,
+    )
+}
+
+async fn book(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
+    let id = find_market(&shared, &name)?;
+    let mut params = Params::new(pairs)?;
+    let depth = params.number("depth", DEPTH, MAX_DEPTH)?;
+    let block = params.only_block(&shared)?;
+    let depth = usize::try_from(depth).unwrap_or(usize::MAX);
+    let view = block
+        .view
+        .book(id, depth)
+        .ok_or_else(|| ApiError::unknown_market(name))?;
+    at(&block, json::book(&shared.catalog, &view))
+}
+
+async fn bbo(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
+    let id = find_market(&shared, &name)?;
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    let view = block
+        .view
+        .book(id, 1)
+        .ok_or_else(|| ApiError::unknown_market(name))?;
+    at(&block, json::bbo(&shared.catalog, &view))
+}
+
+async fn trades(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
+    let id = find_market(&shared, &name)?;
+    let mut params = Params::new(pairs)?;
+    let max = u64::try_from(crate::TRADES).unwrap_or(u64::MAX);
+    let limit = usize::try_from(params.number("limit", TRADES, max)?).unwrap_or(usize::MAX);
+    params.done()?;
+    let block = shared.latest().ok_or_else(ApiError::not_ready)?;
+    let newest_first = |ring: &std::collections::VecDeque<json::Trade>| {
+        ring.iter().rev().take(limit).cloned().collect()
+    };
+    let trades = shared
+        .trades
+        .read()
+        .get(id.index())
+        .map(newest_first)
+        .unwrap_or_default();
+    at(
+        &block,
+        json::Trades {
+            market: shared.catalog.symbol(id).to_owned(),
+            trades,
+        },
+    )
+}
+
+async fn account(State(shared): Shares, Path(address): Path<String>, pairs: Pairs) -> Answer {
+    let mut params = Params::new(pairs)?;
+    let sub = params.number("sub", 0, u64::from(u16::MAX))?;
+    answer_account(&shared, &address, &sub.to_string(), params)
+}
+
+async fn subaccount(
+    State(shared): Shares,
+    Path((address, sub)): Path<(String, String)>,
+    pairs: Pairs,
+) -> Answer {
+    answer_account(&shared, &address, &sub, Params::new(pairs)?)
+}
+
+fn answer_account(shared: &Shared, address: &str, sub: &str, params: Params) -> Answer {
+    let master: AccountId = parse("address", address, "a ballast1... address")?;
+    let account = Account::new(master, parse("sub", sub, "a number from 0 to 65535")?);
+    let block = params.only_block(shared)?;
+    let view = block.view.account(&account);
+    let view = view.ok_or_else(|| ApiError::unknown_account(account))?;
+    at(&block, json::account(&shared.catalog, &view))
+}
+
+async fn master(State(shared): Shares, Path(address): Path<String>, pairs: Pairs) -> Answer {
+    let id: AccountId = parse("address", &address, "a ballast1... address")?;
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    let view = block
+        .view
+        .master(&id)
+        .ok_or_else(|| ApiError::unknown_account(id))?;
+    at(&block, json::master(&view))
+}
+
+async fn order(State(shared): Shares, Path(order): Path<String>, pairs: Pairs) -> Answer {
+    let id = OrderId(parse("order", &order, "a 64-bit number")?);
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    let view = block.view.order(id).ok_or_else(|| {
+        let message = "no order with this id rests at this height";
+        ApiError::new(StatusCode::NOT_FOUND, "UNKNOWN_ORDER", "order", id, message)
+    })?;
+    at(&block, json::order(&shared.catalog, &view))
+}
+
+async fn block(State(shared): Shares, Path(height): Path<String>, pairs: Pairs) -> Answer {
+    Params::new(pairs)?.done()?;
+    let block = match height.as_str() {
+        "latest" => shared.latest().ok_or_else(ApiError::not_ready)?,
+        height => at_height(&shared, height)?,
+    };
+    let app_hash = block.view.chain().app_hash;
+    Ok(Json(events::block(&shared.catalog, app_hash, &block.events)).into_response())
+}
+
+async fn submit(
+    State(shared): Shares,
+    pairs: Pairs,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let mut params = Params::new(pairs)?;
+    let wait = params.flag("wait")?;
+    let timeout = params.number("timeout_ms", WAIT, MAX_WAIT)?;
+    params.done()?;
+    let body = body.map_err(|error| {
+        let message = format!("the body has more than {MAX_BODY} bytes, or ended early");
+        ApiError::new(
+            error.status(),
+            "BAD_BODY",
+            "body",
+            error.status().as_u16(),
+            message,
+        )
+    })?;
+    let tx = read_body(&headers, body)?;
+    let before = shared.latest().map(|block| block.events.height);
+    let hash = shared
+        .submit(tx)
+        .map_err(|error| ApiError::refused(&error))?;
+    let timeout = Duration::from_millis(timeout);
+    let outcome = if wait {
+        shared.results.wait(hash, before, timeout).await
+    } else {
+        None
+    };
+    let status = if outcome.is_some() {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    let result = outcome.map(|outcome| json::tx(&outcome));
+    Ok((
+        status,
+        Json(json::Submitted {
+            hash: hex::encode(hash),
+            result,
+        }),
+    )
+        .into_response())
+}
+
+/// The transaction in a request body, by its content type.
+fn read_body(headers: &HeaderMap, body: Bytes) -> Result<Bytes, ApiError> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .map_or("", |kind| kind.to_str().unwrap_or("?"));
+    match kind.split(';').next().unwrap_or_default().trim() {
+        "" | "application/octet-stream" => Ok(body),
+        "application/json" => {
+            let fields: BTreeMap<String, Value> =
+                serde_json::from_slice(&body).map_err(|error| {
+                    let message = format!("the body is one JSON object: {error}");
+                    ApiError::bad("body", String::from_utf8_lossy(&body), message)
+                })?;
+            if let Some((name, value)) = fields.iter().find(|(name, _)| *name != "tx") {
+                return Err(ApiError::unknown_field(name, value));
+            }
+            let tx = fields.get("tx").ok_or_else(|| ApiError::missing("tx"))?;
+            let text = tx
+                .as_str()
+                .ok_or_else(|| ApiError::bad("tx", tx, "tx is a string"))?;
+            decode_tx(text).map(Bytes::from)
+        }
+        kind => {
+            let message = "send application/octet-stream or application/json";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            Err(ApiError::new(
+                status,
+                "UNSUPPORTED_MEDIA_TYPE",
+                "content-type",
+                kind,
+                message,
+            ))
+        }
+    }
+}
+
+/// Reads the bytes of a transaction from hexadecimal or, when it is not that, base64.
+pub(crate) fn decode_tx(text: &str) -> Result<Vec<u8>, ApiError> {
+    if text.is_empty() {
+        return Err(ApiError::bad("tx", text, "tx is empty"));
+    }
+    hex::decode(text.strip_prefix("0x").unwrap_or(text))
+        .or_else(|_| STANDARD.decode(text))
+        .map_err(|_| ApiError::bad("tx", text, "tx is neither hexadecimal nor base64"))
+}
+
+async fn tx(State(shared): Shares, Path(hash): Path<String>, pairs: Pairs) -> Answer {
+    let hash: TxHash = auth::bytes("hash", &hash)?;
+    let mut params = Params::new(pairs)?;
+    let wait = params.number("wait_ms", 0, MAX_WAIT)?;
+    params.done()?;
+    let outcome = match wait {
+        0 => shared.results.get(&hash),
+        wait => {
+            shared
+                .results
+                .wait(hash, None, Duration::from_millis(wait))
+                .await
+        }
+    };
+    let outcome = outcome.ok_or_else(|| {
+        let message = "no block that is still known holds this transaction";
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "UNKNOWN_TX",
+            "hash",
+            hex::encode(hash),
+            message,
+        )
+    })?;
+    Ok(Json(json::tx(&outcome)).into_response())
+}

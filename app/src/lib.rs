@@ -3,5 +3,18 @@
 //! No I/O, no clock, no threads but Rayon's.
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod block;
+mod groups;
+mod index;
 pub mod pages;
+mod passes;
+mod records;
+mod snapshot;
+mod state;
 pub mod view;
+
+pub use block::{Block, Candidate, Observer, PASSES, Stats};
+pub use passes::close::Violations;
+pub use snapshot::Snapshot;
+pub use state::{GenesisError, State};

@@ -1,4 +1,5 @@
 use bytemuck::Zeroable;
+use std::fmt;
 use triomphe::Arc;
 
 use super::tree::{Change, Tree, page_bytes};
@@ -18,6 +19,14 @@ impl<R: Record, const N: usize> Clone for TableSnapshot<R, N> {
             tree: self.tree.clone(),
             root: self.root,
         }
+    }
+}
+
+impl<R: Record, const N: usize> fmt::Debug for TableSnapshot<R, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableSnapshot")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,5 @@
 use bytemuck::Zeroable;
+use std::fmt;
 use triomphe::Arc;
 
 use super::snapshot::{locate, page_count, records};
@@ -75,6 +76,14 @@ struct Owned<R, const N: usize> {
     index: u32,
     /// The sealed version; `None` for a page that is new in this block.
     sealed: Option<Arc<[R; N]>>,
+}
+
+impl<R: Record, const N: usize> fmt::Debug for Table<R, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Record, const N: usize> Table<R, N> {

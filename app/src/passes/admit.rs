@@ -1,0 +1,377 @@
+//! Pass 3: every new or amended order is reserved for, or refused.
+
+use crate::accounts::{AccountRef, AccountShard};
+use crate::groups::GroupShard;
+use crate::passes::cancel::release_of;
+use crate::passes::{Entry, Env, Output, Release, reducible, reserved_base};
+use crate::records::{AccountRecord, OrderRecord};
+use ballast_risk::{MAX_POSITION, fee_per_lot, worst_gain};
+use ballast_types::{
+    ActionResult, Atoms, Code, GroupId, Lots, MarketKind, MarketSpec, Order, TimeInForce,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Admitted orders of a shard, and the results of refused ones.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    pub(crate) output: Output,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// What entries of this pass have claimed already.
+#[derive(Default)]
+struct Claimed {
+    clients: BTreeSet<(AccountRef, GroupId, u128)>,
+    resting: BTreeMap<(AccountRef, GroupId), u32>,
+    replaced: BTreeSet<(GroupId, u32)>,
+}
+
+/// Applies what pass 0 and 2 released, then judges the entries of a shard.
+pub(crate) fn admit(
+    shard: &mut AccountShard,
+    groups: &[GroupShard],
+    releases: &[Release],
+    mut entries: Vec<Entry>,
+    env: &Env<'_>,
+) -> Admitted {
+    for release in releases {
+        // An account that released something has its records.
+        let _ = release.apply(shard, env);
+    }
+    let mut out = Admitted::default();
+    let mut claimed = Claimed::default();
+    entries.sort_unstable_by_key(Entry::rank);
+    for mut entry in entries {
+        match judge(shard, groups, &mut entry, &mut claimed, env) {
+            Ok(()) => out.entries.push(entry),
+            Err(code) => out.output.result(entry.at, ActionResult::code(code)),
+        }
+    }
+    out
+}
+
+fn judge(
+    shard: &mut AccountShard,
+    groups: &[GroupShard],
+    entry: &mut Entry,
+    claimed: &mut Claimed,
+    env: &Env<'_>,
+) -> Result<(), Code> {
+    let order = entry.order;
+    let Some((market, _)) = env.market(order.market) else {
+        return Err(Code::UnknownMarket);
+    };
+    let group = groups
+        .get(market.group.index())
+        .ok_or(Code::UnknownMarket)?;
+    let old = replaced_order(group, entry, claimed)?;
+    check_form(entry, market, env)?;
+    check_group(group, entry, old.is_some(), claimed, env)?;
+    let position = shard.position_size(entry.owner.slot(), order.market);
+    let perpetual = market.kind == MarketKind::Perpetual;
+    if order.reduce_only && (!perpetual || reducible(order.side, position) == 0) {
+        return Err(Code::ReduceOnly);
+    }
+    let lots = reserve(shard, entry, old.as_ref(), market, env)?;
+    entry.order.size = lots;
+    claim(entry, market.group, claimed);
+    Ok(())
+}
+
+/// The order that a keep entry replaces, when it replaces one.
+fn replaced_order(
+    group: &GroupShard,
+    entry: &Entry,
+    claimed: &Claimed,
+) -> Result<Option<OrderRecord>, Code> {
+    let Some((slot, priority)) = entry.replaces else {
+        return Ok(None);
+    };
+    let record = group
+        .orders
+        .get(slot)
+        .filter(|record| record.priority == priority);
+    if claimed.replaced.contains(&(group.group, slot)) {
+        return Err(Code::UnknownOrder);
+    }
+    record.copied().map(Some).ok_or(Code::UnknownOrder)
+}
+
+/// What the order says of itself.
+fn check_form(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), Code> {
+    let order = &entry.order;
+    if !(1..=market.max_price).contains(&order.price) {
+        return Err(Code::BadPrice);
+    }
+    if !entry.amended && !(market.min_size..=market.max_size).contains(&order.size) {
+        return Err(Code::BadSize);
+    }
+    if order.post_only && !order.may_rest() {
+        return Err(Code::BadTimeInForce);
+    }
+    if matches!(order.tif, TimeInForce::Gtt(expiry) if expiry <= env.time) {
+        return Err(Code::Expired);
+    }
+    if !fills_fit(order.post_only, order.max_fills, env) {
+        return Err(Code::BadMaxFills);
+    }
+    if order.client_id == Some(0) {
+        Err(Code::BadClientId)
+    } else {
+        Ok(())
+    }
+}
+
+/// A post-only order meets nobody; any other at least one, at most the chain's limit.
+pub(crate) fn fills_fit(post_only: bool, max_fills: u16, env: &Env<'_>) -> bool {
+    let most = env.chain.spec.limits.max_fills;
+    if post_only {
+        max_fills == 0
+    } else {
+        (1..=most).contains(&max_fills)
+    }
+}
+
+/// Floors, client ids and the number of open orders.
+fn check_group(
+    group: &GroupShard,
+    entry: &Entry,
+    replaces: bool,
+    claimed: &Claimed,
+    env: &Env<'_>,
+) -> Result<(), Code> {
+    let order = &entry.order;
+    let owner = entry.owner;
+    let pair = (entry.key.nonce, entry.key.index);
+    if group.refuses(owner, order.market, order.label, order.client_id, pair) {
+        return Err(Code::CancelledBefore);
+    }
+    if let Some(client) = order.client_id {
+        let resting = group.by_client.get(&(owner, client));
+        let own = entry.replaces.map(|(slot, _)| slot);
+        let taken = resting.is_some() && resting != own;
+        if taken || claimed.clients.contains(&(owner, group.group, client)) {
+            return Err(Code::ClientIdInUse);
+        }
+    }
+    if order.may_rest() && !replaces {
+        let resting = group.member(owner).map_or(0, |member| member.open_orders);
+        let admitted = claimed
+            .resting
+            .get(&(owner, group.group))
+            .copied()
+            .unwrap_or(0);
+        if resting.saturating_add(admitted) >= env.chain.spec.limits.open_orders {
+            return Err(Code::OpenOrderLimit);
+        }
+    }
+    Ok(())
+}
+
+fn claim(entry: &Entry, group: GroupId, claimed: &mut Claimed) {
+    if let Some(client) = entry.order.client_id {
+        claimed.clients.insert((entry.owner, group, client));
+    }
+    match entry.replaces {
+        Some((slot, _)) => {
+            claimed.replaced.insert((group, slot));
+        }
+        None if entry.order.may_rest() => {
+            let count = claimed.resting.entry((entry.owner, group)).or_default();
+            *count = count.saturating_add(1);
+        }
+        None => {}
+    }
+}
+
+/// Reserves for the order and returns how many lots it may have.
+fn reserve(
+    shard: &mut AccountShard,
+    entry: &Entry,
+    old: Option<&OrderRecord>,
+    market: &MarketSpec,
+    env: &Env<'_>,
+) -> Result<Lots, Code> {
+    let before = *shard
+        .accounts
+        .get(entry.owner.slot())
+        .ok_or(Code::Internal)?;
+    let old = old.map(|record| release_of(record, record.remaining));
+    if let Some(old) = &old {
+        old.apply(shard, env).ok_or(Code::Internal)?;
+    }
+    let lots = affordable(shard, entry, &before, market, env);
+    match lots {
+        Ok(lots) => opening(entry, lots)
+            .reserve(shard, env)
+            .ok_or(Code::Internal)?,
+        Err(_) => {
+            if let Some(old) = &old {
+                old.reserve(shard, env).ok_or(Code::Internal)?;
+            }
+        }
+    }
+    lots
+}
+
+fn opening(entry: &Entry, lots: Lots) -> Release {
+    let order = &entry.order;
+    Release {
+        owner: entry.owner,
+        market: order.market,
+        side: order.side,
+        price: order.price,
+        lots,
+    }
+}
+
+/// How many lots of the order the account can cover: all of them, or for IOC as many as it can.
+fn affordable(
+    shard: &mut AccountShard,
+    entry: &Entry,
+    before: &AccountRecord,
+    market: &MarketSpec,
+    env: &Env<'_>,
+) -> Result<Lots, Code> {
+    let order = &entry.order;
+    let slot = entry.owner.slot();
+    let (size, open) = shard
+        .position(slot, order.market)
+        .map_or((0, 0), |position| (position.size, position.open));
+    let all = size
+        .saturating_abs()
+        .saturating_add(open)
+        .saturating_add(order.size);
+    if all > MAX_POSITION {
+        return Err(Code::PositionLimit);
+    }
+    let lots = deliverable(shard, slot, order, market)?;
+    let under = before.equity() < before.held;
+    if !under && lots_in_margin(shard, entry, lots, env) == lots {
+        return Ok(lots);
+    }
+    if reduces_risk(shard, entry, lots, before, env) {
+        return Ok(lots);
+    }
+    if order.tif == TimeInForce::Ioc {
+        let cut = if under {
+            0
+        } else {
+            lots_in_margin(shard, entry, lots, env)
+        };
+        if cut > 0 {
+            return Ok(cut);
+        }
+        let cut = lots.min(reducible(order.side, size));
+        if cut > 0 && reduces_risk(shard, entry, cut, before, env) {
+            return Ok(cut);
+        }
+    }
+    Err(if under {
+        Code::UnderMaintenance
+    } else {
+        Code::InsufficientMargin
+    })
+}
+
+/// Lots that the free balance of the base asset can deliver.
+fn deliverable(
+    shard: &AccountShard,
+    slot: u32,
+    order: &Order,
+    market: &MarketSpec,
+) -> Result<Lots, Code> {
+    let Some((base, _)) = reserved_base(market, order.side, order.size) else {
+        return Ok(order.size);
+    };
+    let MarketKind::Spot { lot_atoms, .. } = market.kind else {
+        return Ok(order.size);
+    };
+    let free = shard.free(slot, base).max(0);
+    let lots = free
+        .checked_div(lot_atoms)
+        .unwrap_or(0)
+        .min(Atoms::from(order.size));
+    let lots = Lots::try_from(lots).unwrap_or(0);
+    let enough = lots == order.size || (order.tif == TimeInForce::Ioc && lots > 0);
+    if enough {
+        Ok(lots)
+    } else {
+        Err(Code::InsufficientBalance)
+    }
+}
+
+/// The largest number of lots, at most `lots`, with which equity covers initial margin.
+///
+/// The requirement of the market is the larger of two figures that grow linearly with the lots, so
+/// each gives a bound by one division.
+fn lots_in_margin(shard: &AccountShard, entry: &Entry, lots: Lots, env: &Env<'_>) -> Lots {
+    let order = &entry.order;
+    let slot = entry.owner.slot();
+    let Some((_, risk)) = env.market(order.market) else {
+        return 0;
+    };
+    let Some(record) = shard.accounts.get(slot) else {
+        return 0;
+    };
+    let (size, worst) = shard
+        .position(slot, order.market)
+        .map_or((0, Default::default()), |p| (p.size, p.terms().initial));
+    let own = ballast_risk::requirement(risk.initial, size, worst);
+    let slack = record
+        .equity()
+        .saturating_sub(record.initial)
+        .saturating_add(own);
+    let held = risk.initial.saturating_mul(Atoms::from(size));
+    let per_lot = env.terms(order.market, order.side, order.price, 1).initial;
+    let scenarios = [
+        (held.saturating_sub(worst.plus), per_lot.plus),
+        (
+            0_i128.saturating_sub(held).saturating_sub(worst.minus),
+            per_lot.minus,
+        ),
+    ];
+    let mut most = Atoms::from(lots);
+    for (needed, per_lot) in scenarios {
+        let left = slack.saturating_sub(needed);
+        let cost = 0_i128.saturating_sub(per_lot);
+        most = if left < 0 {
+            0
+        } else {
+            left.checked_div(cost).map_or(most, |bound| bound.min(most))
+        };
+    }
+    Lots::try_from(most).unwrap_or(0)
+}
+
+/// Whether an order of `lots` may be admitted below initial margin (docs/execution.md).
+fn reduces_risk(
+    shard: &mut AccountShard,
+    entry: &Entry,
+    lots: Lots,
+    before: &AccountRecord,
+    env: &Env<'_>,
+) -> bool {
+    let order = &entry.order;
+    let slot = entry.owner.slot();
+    let Some((market, risk)) = env.market(order.market) else {
+        return false;
+    };
+    let size = shard.position_size(slot, order.market);
+    let gain = worst_gain(order.side, order.price, market, risk);
+    let allowed =
+        ballast_risk::allowed_while_uncovered(order.side, gain, risk.maintenance, size, lots);
+    let fee = fee_per_lot(order.price, market.tick_value, market.taker_fee_ppm);
+    if allowed < lots || before.equity() < fee.saturating_mul(Atoms::from(lots)) {
+        return false;
+    }
+    let opening = opening(entry, lots);
+    if opening.reserve(shard, env).is_none() {
+        return false;
+    }
+    let after = shard.accounts.get(slot).copied();
+    opening.apply(shard, env);
+    after.is_some_and(|after| {
+        after.initial <= before.initial && after.maintenance <= before.maintenance
+    })
+}

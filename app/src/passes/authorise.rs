@@ -1,0 +1,529 @@
+//! Pass 1: who may do what. Nonces, key scope, tokens, transfers out; actions split by class.
+
+use crate::accounts::{AccountRef, AccountShard};
+use crate::passes::unpack::Unit;
+use crate::passes::{Entry, Env, Output, ResultAt};
+use crate::records::AgentRecord;
+use ballast_risk::notional;
+use ballast_types::{
+    Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, MarketId,
+    Order, OrderRef, PriceUpdate, Scheme, SetAgent, Transfer, Tx, TxKey,
+};
+use bytemuck::Zeroable;
+
+/// Largest amount in a transaction.
+const MAX_AMOUNT: u128 = 1 << 100;
+
+/// A cancel on its way to its group.
+#[derive(Clone, Debug)]
+pub(crate) struct CancelIntent {
+    pub(crate) at: ResultAt,
+    pub(crate) key: ActionKey,
+    pub(crate) account: Account,
+    pub(crate) owner: AccountRef,
+    pub(crate) cancel: Cancel,
+}
+
+/// An amend on its way to its group, with the scope of the agent that signed.
+#[derive(Clone, Debug)]
+pub(crate) struct AmendIntent {
+    pub(crate) at: ResultAt,
+    pub(crate) key: ActionKey,
+    pub(crate) account: Account,
+    pub(crate) owner: AccountRef,
+    pub(crate) amend: Amend,
+    pub(crate) agent: Option<AgentRecord>,
+}
+
+/// Cash that left its account and waits to be credited.
+#[derive(Clone, Debug)]
+pub(crate) struct TransferIntent {
+    pub(crate) at: ResultAt,
+    pub(crate) key: ActionKey,
+    pub(crate) from: Account,
+    pub(crate) payer: AccountRef,
+    pub(crate) transfer: Transfer,
+}
+
+/// What a shard's authorised transactions ask of the passes behind.
+#[derive(Debug, Default)]
+pub(crate) struct Authorised {
+    pub(crate) output: Output,
+    /// (transaction, its code).
+    pub(crate) codes: Vec<(u32, Code)>,
+    pub(crate) cancels: Vec<CancelIntent>,
+    pub(crate) amends: Vec<AmendIntent>,
+    pub(crate) orders: Vec<Entry>,
+    pub(crate) transfers: Vec<TransferIntent>,
+    pub(crate) prices: Vec<(ActionKey, Vec<PriceUpdate>)>,
+}
+
+/// The transaction that is being authorised, and who signed it.
+struct Signed<'a> {
+    number: u32,
+    tx: &'a Tx,
+    owner: AccountRef,
+    agent: Option<AgentRecord>,
+}
+
+impl Signed<'_> {
+    fn key(&self, index: u16) -> ActionKey {
+        ActionKey {
+            nonce: self.tx.nonce,
+            key: self.tx.key_id,
+            hash: self.tx.hash,
+            index,
+        }
+    }
+}
+
+pub(crate) fn tx_key(tx: &Tx) -> TxKey {
+    let (native, number) = match tx.scheme {
+        Scheme::Native => (true, tx.nonce),
+        Scheme::Cosmos { sequence, .. } => (false, sequence),
+    };
+    TxKey {
+        native,
+        number,
+        key: tx.key_id,
+        hash: tx.hash,
+    }
+}
+
+/// Authorises the transactions of one shard, given by their numbers in the block.
+pub(crate) fn authorise(
+    shard: &mut AccountShard,
+    number: usize,
+    mut txs: Vec<(u32, &Unit)>,
+    env: &Env<'_>,
+) -> Authorised {
+    let mut out = Authorised::default();
+    txs.sort_unstable_by_key(|(_, unit)| unit.tx.as_ref().map(tx_key).ok());
+    for (at, unit) in txs {
+        let Ok(tx) = &unit.tx else { continue };
+        match admit_tx(shard, number, at, tx, env) {
+            Ok((signed, master)) => {
+                out.codes.push((at, Code::Ok));
+                run(shard, &signed, master, env, &mut out);
+            }
+            Err(code) => out.codes.push((at, code)),
+        }
+    }
+    out
+}
+
+fn admit_tx<'a>(
+    shard: &AccountShard,
+    number: usize,
+    at: u32,
+    tx: &'a Tx,
+    env: &Env<'_>,
+) -> Result<(Signed<'a>, u32), Code> {
+    check_time(tx, env)?;
+    let slot = shard.slot(&tx.account).ok_or(Code::UnknownAccount)?;
+    let master = shard
+        .master_slot(tx.account.master)
+        .ok_or(Code::UnknownAccount)?;
+    let agent = if tx.key_id == tx.account.master {
+        None
+    } else {
+        Some(live_agent(shard, master, tx, env).ok_or(Code::KeyNotAllowed)?)
+    };
+    match tx.scheme {
+        Scheme::Native => {
+            if shard.nonce_at.contains(&(tx.nonce, master, tx.key_id)) {
+                return Err(Code::NonceUsed);
+            }
+        }
+        Scheme::Cosmos { sequence, .. } => {
+            let record = shard.masters.get(master).ok_or(Code::Internal)?;
+            if sequence != record.sequence {
+                return Err(Code::BadSequence);
+            }
+            if ranks_by_nonce(tx) && tx.nonce <= record.cosmos_nonce {
+                return Err(Code::NonceUsed);
+            }
+        }
+    }
+    Ok((
+        Signed {
+            number: at,
+            tx,
+            owner: AccountRef::new(number, slot),
+            agent,
+        },
+        master,
+    ))
+}
+
+/// Bank transfers have no nonce; everything else has.
+fn ranks_by_nonce(tx: &Tx) -> bool {
+    let only_transfers = tx
+        .actions
+        .iter()
+        .all(|action| matches!(action, Action::Transfer(_)));
+    tx.nonce != 0 || !only_transfers
+}
+
+fn check_time(tx: &Tx, env: &Env<'_>) -> Result<(), Code> {
+    let expired = match tx.scheme {
+        Scheme::Native => env.time >= tx.expiry,
+        Scheme::Cosmos { timeout_height, .. } => timeout_height > 0 && env.height > timeout_height,
+    };
+    if expired {
+        return Err(Code::Expired);
+    }
+    let limits = &env.chain.spec.limits;
+    let oldest = env.time.saturating_sub(limits.nonce_past_ms);
+    let newest = env.time.saturating_add(limits.nonce_future_ms);
+    let checked = tx.scheme == Scheme::Native || ranks_by_nonce(tx);
+    if checked && !(oldest..=newest).contains(&tx.nonce) {
+        return Err(Code::NonceWindow);
+    }
+    Ok(())
+}
+
+fn live_agent(shard: &AccountShard, master: u32, tx: &Tx, env: &Env<'_>) -> Option<AgentRecord> {
+    if tx.scheme != Scheme::Native {
+        return None;
+    }
+    let slot = shard.agent_at.get(&(master, tx.key_id))?;
+    shard
+        .agents
+        .get(slot)
+        .copied()
+        .filter(|agent| env.time < agent.expiry)
+}
+
+/// Takes tokens and runs the actions of an authorised transaction.
+fn run(
+    shard: &mut AccountShard,
+    signed: &Signed<'_>,
+    master: u32,
+    env: &Env<'_>,
+    out: &mut Authorised,
+) {
+    let tx = signed.tx;
+    refill(shard, master, env);
+    let mut charged = false;
+    for (index, action) in (0_u16..).zip(&tx.actions) {
+        let cancel = matches!(action, Action::Cancel(_));
+        let paid = take_token(shard, master, cancel);
+        charged |= paid;
+        let at = (signed.number, index);
+        if !paid && !cancel {
+            out.output.result(at, ActionResult::code(Code::RateLimited));
+        } else if let Err(code) = act(shard, signed, master, index, action, env, out) {
+            out.output.result(at, ActionResult::code(code));
+        }
+    }
+    match tx.scheme {
+        Scheme::Native if charged => {
+            // The nonce was free a moment ago, so this cannot fail.
+            let _ = shard.use_nonce((tx.nonce, master, tx.key_id));
+        }
+        Scheme::Native => {}
+        Scheme::Cosmos { .. } => {
+            if let Some(record) = shard.masters.get_mut(master) {
+                record.sequence = record.sequence.saturating_add(1);
+                if ranks_by_nonce(tx) {
+                    record.cosmos_nonce = tx.nonce;
+                }
+            }
+        }
+    }
+}
+
+/// A token in the thousandths that buckets count.
+const TOKEN: u64 = 1_000;
+
+fn refill(shard: &mut AccountShard, master: u32, env: &Env<'_>) {
+    let limits = &env.chain.spec.limits;
+    let Some(record) = shard.masters.get(master) else {
+        return;
+    };
+    let since = env.time.saturating_sub(record.refilled);
+    if since == 0 {
+        return;
+    }
+    let more = limits.bucket_refill.saturating_mul(since);
+    let fill = |tokens: u64, size: u64| tokens.saturating_add(more).min(size.saturating_mul(TOKEN));
+    let Some(record) = shard.masters.get_mut(master) else {
+        return;
+    };
+    record.tokens = fill(record.tokens, limits.bucket_tokens);
+    record.cancel_tokens = fill(record.cancel_tokens, limits.cancel_tokens);
+    record.refilled = env.time;
+}
+
+fn take_token(shard: &mut AccountShard, master: u32, cancel: bool) -> bool {
+    let Some(record) = shard.masters.get_mut(master) else {
+        return false;
+    };
+    let bucket = if cancel {
+        &mut record.cancel_tokens
+    } else {
+        &mut record.tokens
+    };
+    match bucket.checked_sub(TOKEN) {
+        Some(left) => {
+            *bucket = left;
+            true
+        }
+        None => false,
+    }
+}
+
+/// Does what concerns the account shard, or hands the action on. OK results of actions that end here
+/// are written here, those of others by the pass that decides.
+fn act(
+    shard: &mut AccountShard,
+    signed: &Signed<'_>,
+    master: u32,
+    index: u16,
+    action: &Action,
+    env: &Env<'_>,
+    out: &mut Authorised,
+) -> Result<(), Code> {
+    let at = (signed.number, index);
+    let key = signed.key(index);
+    let (account, owner) = (signed.tx.account, signed.owner);
+    let moves_book = matches!(
+        action,
+        Action::Order(_) | Action::Amend(_) | Action::Cancel(_)
+    );
+    if signed.agent.is_some() && !moves_book {
+        return Err(Code::AgentScope);
+    }
+    match action {
+        Action::Order(order) => {
+            if let Some(agent) = &signed.agent {
+                let market = env.chain.market(order.market).ok_or(Code::UnknownMarket)?;
+                check_scope(
+                    agent,
+                    order.market,
+                    order.price,
+                    order.size,
+                    market.tick_value,
+                )?;
+            }
+            out.orders.push(entry(at, key, account, owner, *order));
+        }
+        Action::Amend(amend) => {
+            let group = match amend.order {
+                OrderRef::Id(id) => id.group(),
+                OrderRef::Client { group, .. } => group,
+            };
+            check_group(group, env)?;
+            let agent = signed.agent;
+            out.amends.push(AmendIntent {
+                at,
+                key,
+                account,
+                owner,
+                amend: *amend,
+                agent,
+            });
+        }
+        Action::Cancel(cancel) => {
+            check_cancel(cancel, env)?;
+            out.cancels.push(CancelIntent {
+                at,
+                key,
+                account,
+                owner,
+                cancel: *cancel,
+            });
+        }
+        Action::Transfer(transfer) => {
+            debit(shard, owner.slot(), account, transfer, env)?;
+            let transfer = *transfer;
+            out.transfers.push(TransferIntent {
+                at,
+                key,
+                from: account,
+                payer: owner,
+                transfer,
+            });
+        }
+        Action::SetAgent(agent) => {
+            set_agent(shard, master, agent, env)?;
+            finish_agent(out, at, account, agent.key, agent.expiry);
+        }
+        Action::RemoveAgent(key) => {
+            remove_agent(shard, master, *key)?;
+            finish_agent(out, at, account, *key, 0);
+        }
+        Action::SetPrices(prices) => {
+            check_prices(signed.tx.key_id, prices, env)?;
+            out.prices.push((key, prices.clone()));
+            out.output.result(at, ActionResult::code(Code::Ok));
+        }
+    }
+    Ok(())
+}
+
+fn entry(at: ResultAt, key: ActionKey, account: Account, owner: AccountRef, order: Order) -> Entry {
+    Entry {
+        at,
+        key,
+        account,
+        owner,
+        order,
+        filled: 0,
+        amended: false,
+        replaces: None,
+    }
+}
+
+fn finish_agent(out: &mut Authorised, at: ResultAt, account: Account, key: KeyId, expiry: u64) {
+    let account = Account::new(account.master, 0);
+    out.output.events.push(Event::Agent {
+        account,
+        key,
+        expiry,
+    });
+    out.output.result(at, ActionResult::code(Code::Ok));
+}
+
+/// Whether an agent may place an order of this price and size in the market.
+pub(crate) fn check_scope(
+    agent: &AgentRecord,
+    market: MarketId,
+    price: i64,
+    size: i64,
+    tick_value: i128,
+) -> Result<(), Code> {
+    let listed = usize::try_from(agent.market_count).unwrap_or(usize::MAX);
+    let named = agent.markets.iter().take(listed).any(|id| *id == market.0);
+    let limit = i128::try_from(agent.max_notional).unwrap_or(i128::MAX);
+    let too_large = limit > 0 && notional(price, size, tick_value) > limit;
+    if (listed > 0 && !named) || too_large {
+        Err(Code::AgentScope)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_group(group: GroupId, env: &Env<'_>) -> Result<(), Code> {
+    let known = group.index() < env.chain.spec.groups.len();
+    if known {
+        Ok(())
+    } else {
+        Err(Code::UnknownMarket)
+    }
+}
+
+fn check_cancel(cancel: &Cancel, env: &Env<'_>) -> Result<(), Code> {
+    match cancel {
+        Cancel::Market(market) => env
+            .chain
+            .market(*market)
+            .map(|_| ())
+            .ok_or(Code::UnknownMarket),
+        other => other
+            .group()
+            .map_or(Ok(()), |group| check_group(group, env)),
+    }
+}
+
+fn debit(
+    shard: &mut AccountShard,
+    slot: u32,
+    from: Account,
+    transfer: &Transfer,
+    env: &Env<'_>,
+) -> Result<(), Code> {
+    let asset = transfer.asset;
+    env.chain.spec.asset(asset).ok_or(Code::UnknownAsset)?;
+    if transfer.amount == 0 || transfer.amount > MAX_AMOUNT || transfer.to == from {
+        return Err(Code::BadAmount);
+    }
+    let amount = i128::try_from(transfer.amount).map_err(|_| Code::BadAmount)?;
+    if shard.free(slot, asset) < amount {
+        return Err(Code::InsufficientBalance);
+    }
+    let record = shard.accounts.get(slot).ok_or(Code::Internal)?;
+    if asset == shard.margin_asset && record.equity().saturating_sub(amount) < record.initial {
+        return Err(Code::InsufficientMargin);
+    }
+    shard
+        .credit(slot, asset, 0_i128.saturating_sub(amount))
+        .ok_or(Code::Internal)
+}
+
+fn set_agent(
+    shard: &mut AccountShard,
+    master: u32,
+    agent: &SetAgent,
+    env: &Env<'_>,
+) -> Result<(), Code> {
+    if agent.max_notional > MAX_AMOUNT {
+        return Err(Code::BadAmount);
+    }
+    if agent
+        .markets
+        .iter()
+        .any(|market| env.chain.market(*market).is_none())
+    {
+        return Err(Code::UnknownMarket);
+    }
+    let slot = match shard.agent_at.get(&(master, agent.key)) {
+        Some(slot) => slot,
+        None => new_agent(shard, master, agent.key, env)?,
+    };
+    let mut markets = [0; 8];
+    for (to, market) in markets.iter_mut().zip(&agent.markets) {
+        *to = market.0;
+    }
+    *shard.agents.get_mut(slot).ok_or(Code::Internal)? = AgentRecord {
+        master,
+        key: agent.key.0,
+        market_count: u32::try_from(agent.markets.len()).unwrap_or(u32::MAX),
+        markets,
+        max_notional: agent.max_notional,
+        expiry: agent.expiry,
+        ..AgentRecord::zeroed()
+    };
+    Ok(())
+}
+
+fn new_agent(
+    shard: &mut AccountShard,
+    master: u32,
+    key: KeyId,
+    env: &Env<'_>,
+) -> Result<u32, Code> {
+    let record = shard.masters.get_mut(master).ok_or(Code::Internal)?;
+    if record.agents >= env.chain.spec.limits.agents {
+        return Err(Code::AgentLimit);
+    }
+    record.agents = record.agents.saturating_add(1);
+    let slot = shard.agents.alloc().map_err(|_| Code::Internal)?;
+    shard.agent_at.insert((master, key), slot);
+    Ok(slot)
+}
+
+fn remove_agent(shard: &mut AccountShard, master: u32, key: KeyId) -> Result<(), Code> {
+    let slot = shard
+        .agent_at
+        .remove(&(master, key))
+        .ok_or(Code::UnknownAgent)?;
+    let record = shard.masters.get_mut(master).ok_or(Code::Internal)?;
+    record.agents = record.agents.saturating_sub(1);
+    shard.agents.free(slot).map_err(|_| Code::Internal)
+}
+
+fn check_prices(key: KeyId, prices: &[PriceUpdate], env: &Env<'_>) -> Result<(), Code> {
+    if !env.chain.spec.price_authorities.contains(&key) {
+        return Err(Code::NotPriceAuthority);
+    }
+    for update in prices {
+        let market = env.chain.market(update.market).ok_or(Code::UnknownMarket)?;
+        let perpetual = market.kind == ballast_types::MarketKind::Perpetual;
+        if !perpetual || update.price < 1 || update.price > market.max_price {
+            return Err(Code::BadPrice);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! The passes of a block, in the order in which they run. Each writes one kind of shard; what it
+//! wants from another it returns as intents.
+
+pub(crate) mod admit;
+pub(crate) mod authorise;
+pub(crate) mod cancel;
+pub(crate) mod close;
+pub(crate) mod credit;
+pub(crate) mod matching;
+pub(crate) mod open;
+pub(crate) mod settle;
+pub(crate) mod sweep;
+pub(crate) mod unpack;
+
+use crate::accounts::{AccountRef, AccountShard};
+use crate::state::Chain;
+use ballast_risk::{LotRisk, Terms, worst_gain};
+use ballast_types::{
+    Account, AccountId, ActionKey, ActionResult, Atoms, Class, Event, GroupId, GroupKey, Hash,
+    Lots, MarketId, MarketKind, MarketSpec, Order, Rank, Side, Ticks, TimeMs, ticket,
+};
+
+/// What every pass of a block may read.
+#[derive(Debug)]
+pub(crate) struct Env<'a> {
+    pub(crate) chain: &'a Chain,
+    /// By market, at this block's marks.
+    pub(crate) risks: &'a [LotRisk],
+    pub(crate) height: u64,
+    pub(crate) time: TimeMs,
+    pub(crate) seed: Hash,
+}
+
+impl Env<'_> {
+    pub(crate) fn market(&self, id: MarketId) -> Option<(&MarketSpec, &LotRisk)> {
+        Some((self.chain.market(id)?, self.risks.get(id.index())?))
+    }
+
+    pub(crate) fn ticket(&self, group: GroupId, master: AccountId) -> u128 {
+        ticket(&self.seed, group, master)
+    }
+
+    /// What open orders of `lots` at `price` add to the requirement of their market.
+    pub(crate) fn terms(&self, market: MarketId, side: Side, price: Ticks, lots: Lots) -> Terms {
+        let Some((spec, risk)) = self.market(market) else {
+            return Terms::default();
+        };
+        Terms::of(side, worst_gain(side, price, spec, risk), risk, lots)
+    }
+}
+
+/// Where the result of an action belongs: transaction of the block and index in it.
+pub(crate) type ResultAt = (u32, u16);
+
+/// What a task hands back.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pub(crate) results: Vec<(ResultAt, ActionResult)>,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Output {
+    pub(crate) fn result(&mut self, at: ResultAt, result: ActionResult) {
+        self.results.push((at, result));
+    }
+}
+
+/// An order, or the new part of an amended one, on its way into the book.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) at: ResultAt,
+    pub(crate) key: ActionKey,
+    pub(crate) account: Account,
+    pub(crate) owner: AccountRef,
+    pub(crate) order: Order,
+    /// Lots that traded before an amend.
+    pub(crate) filled: Lots,
+    /// True for the new part of an amended order.
+    pub(crate) amended: bool,
+    /// Slot of the order that goes when this one is admitted, and its priority, which tells whether
+    /// it is still the same order.
+    pub(crate) replaces: Option<(u32, u64)>,
+}
+
+impl Entry {
+    pub(crate) fn class(&self) -> Class {
+        if self.order.may_take() {
+            Class::Take
+        } else {
+            Class::PostOnly
+        }
+    }
+
+    pub(crate) fn rank(&self) -> Rank {
+        Rank {
+            class: self.class(),
+            action: self.key,
+        }
+    }
+
+    pub(crate) fn group_key(&self, env: &Env<'_>, group: GroupId) -> GroupKey {
+        let ticket = env.ticket(group, self.account.master);
+        GroupKey {
+            class: self.class(),
+            ticket,
+            action: self.key,
+        }
+    }
+}
+
+/// Lots of an open order that are open no more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Release {
+    pub(crate) owner: AccountRef,
+    pub(crate) market: MarketId,
+    pub(crate) side: Side,
+    pub(crate) price: Ticks,
+    pub(crate) lots: Lots,
+}
+
+impl Release {
+    pub(crate) fn apply(&self, shard: &mut AccountShard, env: &Env<'_>) -> Option<()> {
+        let terms = env.terms(self.market, self.side, self.price, self.lots);
+        let (market, risk) = env.market(self.market)?;
+        shard.change(self.owner.slot(), self.market, risk, |position| {
+            position.set_terms(position.terms().minus(terms));
+            position.open = position.open.saturating_sub(self.lots);
+        })?;
+        match reserved_base(market, self.side, self.lots) {
+            Some((base, atoms)) => {
+                shard.hold(self.owner.slot(), base, 0_i128.saturating_sub(atoms))
+            }
+            None => Some(()),
+        }
+    }
+
+    /// The opposite: lots that are open from now on.
+    pub(crate) fn reserve(&self, shard: &mut AccountShard, env: &Env<'_>) -> Option<()> {
+        let terms = env.terms(self.market, self.side, self.price, self.lots);
+        let (market, risk) = env.market(self.market)?;
+        shard.change(self.owner.slot(), self.market, risk, |position| {
+            position.set_terms(position.terms().plus(terms));
+            position.open = position.open.saturating_add(self.lots);
+        })?;
+        match reserved_base(market, self.side, self.lots) {
+            Some((base, atoms)) => shard.hold(self.owner.slot(), base, atoms),
+            None => Some(()),
+        }
+    }
+}
+
+/// What an open spot ask reserves of the base asset.
+pub(crate) fn reserved_base(
+    market: &MarketSpec,
+    side: Side,
+    lots: Lots,
+) -> Option<(ballast_types::AssetId, Atoms)> {
+    match (market.kind, side) {
+        (MarketKind::Spot { base, lot_atoms }, Side::Sell) => {
+            Some((base, lot_atoms.saturating_mul(Atoms::from(lots))))
+        }
+        _ => None,
+    }
+}
+
+/// Lots of a position that an order of `side` would reduce.
+pub(crate) fn reducible(side: Side, size: Lots) -> Lots {
+    match side {
+        Side::Buy => 0_i64.saturating_sub(size).max(0),
+        Side::Sell => size.max(0),
+    }
+}

@@ -1,0 +1,182 @@
+//! Pass 0: new marks take effect, accounts are revalued and flagged.
+
+use crate::accounts::AccountShard;
+use crate::groups::GroupShard;
+use crate::passes::Env;
+use crate::state::State;
+use ballast_risk::{LotRisk, Terms};
+use ballast_types::{Event, MarketId};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Word of the mark table that counts pending prices.
+pub(crate) const PENDING: usize = 3;
+/// Word of the account table that counts flagged accounts.
+const FLAGGED: usize = 0;
+
+/// Pending prices become marks. Returns the markets whose mark moved.
+pub(crate) fn prices(state: &mut State, events: &mut Vec<Event>) -> Vec<MarketId> {
+    let mut moved = Vec::new();
+    match state.marks.words_mut().counters.get_mut(PENDING) {
+        Some(pending) if *pending > 0 => *pending = 0,
+        _ => return moved,
+    }
+    for slot in 0..state.marks.len() {
+        if state
+            .marks
+            .get(slot)
+            .is_none_or(|record| record.pending == 0)
+        {
+            continue;
+        }
+        let Some(record) = state.marks.get_mut(slot) else {
+            continue;
+        };
+        let market = MarketId(slot);
+        if record.mark != record.pending {
+            moved.push(market);
+        }
+        record.mark = record.pending;
+        record.pending = 0;
+        events.push(Event::Mark {
+            market,
+            price: record.mark,
+        });
+    }
+    moved
+}
+
+/// Terms of an account's open orders in a market that moved.
+type Moved = BTreeMap<(u32, MarketId), Terms>;
+
+/// Brings positions and open orders of the moved markets from the old marks to the new ones.
+pub(crate) fn revalue(state: &mut State, moved: &[MarketId], old: &[LotRisk], env: &Env<'_>) {
+    if moved.is_empty() {
+        return;
+    }
+    let groups = &state.groups;
+    let parts: Vec<_> = groups
+        .par_iter()
+        .map(|group| order_terms(group, moved, env))
+        .collect();
+    let mut by_shard: Vec<Moved> = state.accounts.iter().map(|_| Moved::new()).collect();
+    for (owner, market, terms) in parts.into_iter().flatten() {
+        if let Some(shard) = by_shard.get_mut(owner.shard()) {
+            let sum = shard.entry((owner.slot(), market)).or_default();
+            *sum = sum.plus(terms);
+        }
+    }
+    state
+        .accounts
+        .par_iter_mut()
+        .zip(by_shard)
+        .for_each(|(shard, terms)| {
+            revalue_shard(shard, moved, &terms, old, env);
+        });
+}
+
+fn order_terms(
+    group: &GroupShard,
+    moved: &[MarketId],
+    env: &Env<'_>,
+) -> Vec<(crate::accounts::AccountRef, MarketId, Terms)> {
+    if !group.markets.iter().any(|market| moved.contains(market)) {
+        return Vec::new();
+    }
+    let orders = group.orders.iter().map(|(_, order)| order);
+    orders
+        .filter(|order| order.remaining > 0 && moved.contains(&MarketId(order.market)))
+        .map(|order| {
+            let market = MarketId(order.market);
+            let terms = env.terms(market, order.side(), order.price, order.remaining);
+            (crate::accounts::AccountRef(order.account), market, terms)
+        })
+        .collect()
+}
+
+fn revalue_shard(
+    shard: &mut AccountShard,
+    moved: &[MarketId],
+    terms: &Moved,
+    old: &[LotRisk],
+    env: &Env<'_>,
+) {
+    for slot in 0..shard.positions.len() {
+        let Some(record) = shard.positions.get(slot) else {
+            continue;
+        };
+        let market = MarketId(record.market);
+        let empty = record.size == 0 && record.open == 0;
+        if empty || !moved.contains(&market) {
+            continue;
+        }
+        let fresh = terms
+            .get(&(record.account, market))
+            .copied()
+            .unwrap_or_default();
+        if let (Some(old), Some(new)) = (old.get(market.index()), env.risks.get(market.index())) {
+            shard.rework(slot, old, new, |position| position.set_terms(fresh));
+        }
+    }
+}
+
+/// Marks the accounts that the worst subset of fills would take below maintenance. Without new marks
+/// only flagged accounts can have changed.
+pub(crate) fn flag(state: &mut State, marks_moved: bool) {
+    state.accounts.par_iter_mut().for_each(|shard| {
+        let flagged = shard
+            .accounts
+            .words()
+            .counters
+            .get(FLAGGED)
+            .copied()
+            .unwrap_or(0);
+        if !marks_moved && flagged == 0 {
+            return;
+        }
+        for slot in 0..shard.accounts.len() {
+            reflag(shard, slot);
+        }
+    });
+}
+
+/// Brings the flag of one account up to date.
+pub(crate) fn reflag(shard: &mut AccountShard, slot: u32) {
+    let Some(record) = shard.accounts.get(slot) else {
+        return;
+    };
+    let uncovered = record.equity() < record.maintenance;
+    if uncovered == (record.uncovered != 0) {
+        return;
+    }
+    if let Some(record) = shard.accounts.get_mut(slot) {
+        record.uncovered = u8::from(uncovered);
+    }
+    if let Some(count) = shard.accounts.words_mut().counters.get_mut(FLAGGED) {
+        *count = if uncovered {
+            count.saturating_add(1)
+        } else {
+            count.saturating_sub(1)
+        };
+    }
+}
+
+/// Flagged accounts of a shard by slot.
+pub(crate) fn flagged(shard: &AccountShard) -> Vec<u32> {
+    if shard
+        .accounts
+        .words()
+        .counters
+        .get(FLAGGED)
+        .copied()
+        .unwrap_or(0)
+        == 0
+    {
+        return Vec::new();
+    }
+    let flagged = shard
+        .accounts
+        .iter()
+        .filter(|(_, record)| record.uncovered != 0);
+    flagged.map(|(slot, _)| slot).collect()
+}

@@ -1,0 +1,337 @@
+//! The records that state consists of. Bytes are hashed as they lie; `reserved` fields are zero.
+
+use crate::pages::{Record, Reusable, Table, TableSnapshot};
+use ballast_risk::{Position, Terms, Worst};
+use ballast_types::{Account, AccountId, KeyId, Side};
+use bytemuck::{Pod, Zeroable};
+
+/// Declares tables: the type over the records that fit a page of about 2 KiB, and its snapshot.
+macro_rules! table {
+    ($table:ident, $view:ident, $record:ident, $per_page:literal) => {
+        pub(crate) type $table = Table<$record, $per_page>;
+        pub(crate) type $view = TableSnapshot<$record, $per_page>;
+    };
+}
+
+table!(AccountTable, AccountTableView, AccountRecord, 16);
+table!(BalanceTable, BalanceTableView, BalanceRecord, 32);
+table!(PositionTable, PositionTableView, PositionRecord, 16);
+table!(MasterTable, MasterTableView, MasterRecord, 32);
+table!(AgentTable, AgentTableView, AgentRecord, 16);
+table!(NonceTable, NonceTableView, NonceRecord, 32);
+table!(OrderTable, OrderTableView, OrderRecord, 16);
+table!(MemberTable, MemberTableView, MemberRecord, 64);
+table!(FloorTable, FloorTableView, FloorRecord, 32);
+table!(TradeTable, TradeTableView, TradeRecord, 64);
+table!(MarkTable, MarkTableView, MarkRecord, 64);
+
+macro_rules! record {
+    ($record:ident, $layout:literal) => {
+        impl Record for $record {
+            const LAYOUT: u32 = $layout;
+        }
+    };
+    ($record:ident, $layout:literal, reusable) => {
+        impl Record for $record {
+            const LAYOUT: u32 = $layout;
+            fn free_link(&self) -> u32 {
+                self.free_link
+            }
+        }
+
+        impl Reusable for $record {
+            fn set_free_link(&mut self, link: u32) {
+                self.free_link = link;
+            }
+            fn reset_for_free(&mut self) {
+                *self = self.freed();
+            }
+        }
+    };
+}
+
+record!(AccountRecord, 1);
+record!(BalanceRecord, 1);
+record!(PositionRecord, 1);
+record!(MasterRecord, 1);
+record!(AgentRecord, 1, reusable);
+record!(NonceRecord, 1, reusable);
+record!(OrderRecord, 1, reusable);
+record!(MemberRecord, 1);
+record!(FloorRecord, 1, reusable);
+record!(TradeRecord, 1);
+record!(MarkRecord, 1);
+
+/// An account, with the sums over its positions and open orders that the margin check needs.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct AccountRecord {
+    pub(crate) master: [u8; 20],
+    pub(crate) sub: u16,
+    /// 1 when the worst subset of fills would take it below maintenance.
+    pub(crate) uncovered: u8,
+    pub(crate) reserved: u8,
+    /// Slot + 1 of the newest balance and position record; 0 is none.
+    pub(crate) balances: u32,
+    pub(crate) positions: u32,
+    pub(crate) reserved_2: [u8; 16],
+    /// Balance of the margin asset.
+    pub(crate) cash: i128,
+    /// Sum over perpetuals of size x mark - cost.
+    pub(crate) unrealised: i128,
+    /// Sums of the requirements, and of maintenance margin on what is held.
+    pub(crate) initial: i128,
+    pub(crate) maintenance: i128,
+    pub(crate) held: i128,
+}
+
+impl AccountRecord {
+    pub(crate) fn account(&self) -> Account {
+        Account::new(AccountId(self.master), self.sub)
+    }
+
+    pub(crate) fn equity(&self) -> i128 {
+        self.cash.saturating_add(self.unrealised)
+    }
+}
+
+/// Balance of an asset other than the margin asset.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct BalanceRecord {
+    pub(crate) account: u32,
+    /// Slot + 1 of the account's next record; 0 is none.
+    pub(crate) next: u32,
+    pub(crate) asset: u16,
+    pub(crate) reserved: [u8; 6],
+    pub(crate) amount: i128,
+    /// What open spot asks may deliver.
+    pub(crate) held: i128,
+}
+
+/// Position and open orders of an account in a market.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct PositionRecord {
+    pub(crate) account: u32,
+    pub(crate) next: u32,
+    pub(crate) market: u32,
+    pub(crate) reserved: u32,
+    pub(crate) size: i64,
+    /// Remaining lots of all open orders.
+    pub(crate) open: i64,
+    pub(crate) cost: i128,
+    pub(crate) initial_plus: i128,
+    pub(crate) initial_minus: i128,
+    pub(crate) maintenance_plus: i128,
+    pub(crate) maintenance_minus: i128,
+}
+
+impl PositionRecord {
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            size: self.size,
+            cost: self.cost,
+        }
+    }
+
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            initial: Worst {
+                plus: self.initial_plus,
+                minus: self.initial_minus,
+            },
+            maintenance: Worst {
+                plus: self.maintenance_plus,
+                minus: self.maintenance_minus,
+            },
+        }
+    }
+
+    pub(crate) fn set_terms(&mut self, terms: Terms) {
+        self.initial_plus = terms.initial.plus;
+        self.initial_minus = terms.initial.minus;
+        self.maintenance_plus = terms.maintenance.plus;
+        self.maintenance_minus = terms.maintenance.minus;
+    }
+}
+
+/// What all subaccounts of a master share.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct MasterRecord {
+    pub(crate) master: [u8; 20],
+    pub(crate) agents: u16,
+    pub(crate) reserved: u16,
+    /// Thousandths of a token.
+    pub(crate) tokens: u64,
+    pub(crate) cancel_tokens: u64,
+    /// Block time in ms up to which the buckets are refilled.
+    pub(crate) refilled: u64,
+    /// Next Cosmos sequence and last Cosmos nonce.
+    pub(crate) sequence: u64,
+    pub(crate) cosmos_nonce: u64,
+}
+
+/// A key that may trade for a master.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct AgentRecord {
+    pub(crate) free_link: u32,
+    pub(crate) master: u32,
+    pub(crate) key: [u8; 20],
+    /// How many of `markets` count; 0 allows all.
+    pub(crate) market_count: u32,
+    pub(crate) markets: [u32; 8],
+    pub(crate) max_notional: u128,
+    pub(crate) expiry: u64,
+    pub(crate) reserved: u64,
+}
+
+impl AgentRecord {
+    fn freed(&self) -> Self {
+        Self::zeroed()
+    }
+}
+
+/// A nonce that a key has used.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct NonceRecord {
+    pub(crate) free_link: u32,
+    pub(crate) master: u32,
+    pub(crate) key: [u8; 20],
+    pub(crate) reserved: u32,
+    pub(crate) nonce: u64,
+}
+
+impl NonceRecord {
+    fn freed(&self) -> Self {
+        Self::zeroed()
+    }
+
+    pub(crate) fn key_id(&self) -> KeyId {
+        AccountId(self.key)
+    }
+}
+
+pub(crate) const SELL: u8 = 1;
+pub(crate) const POST_ONLY: u8 = 2;
+pub(crate) const REDUCE_ONLY: u8 = 4;
+
+/// A resting order.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct OrderRecord {
+    pub(crate) free_link: u32,
+    /// How many orders had this slot before.
+    pub(crate) generation: u32,
+    /// Reference of the owner, see `AccountRef`.
+    pub(crate) account: u32,
+    pub(crate) market: u32,
+    pub(crate) price: i64,
+    pub(crate) remaining: i64,
+    pub(crate) filled: i64,
+    /// Block time in ms from which it is dead; 0 is none.
+    pub(crate) expiry: u64,
+    /// 0 is none.
+    pub(crate) client_id: u128,
+    /// What placed it.
+    pub(crate) nonce: u64,
+    pub(crate) index: u16,
+    pub(crate) flags: u8,
+    pub(crate) reserved: u8,
+    pub(crate) label: u32,
+    /// Counter of the group: the order of arrival in the book.
+    pub(crate) priority: u64,
+    /// Height at which it began to rest.
+    pub(crate) placed: u64,
+}
+
+impl OrderRecord {
+    fn freed(&self) -> Self {
+        Self {
+            generation: self.generation.wrapping_add(1),
+            ..Self::zeroed()
+        }
+    }
+
+    pub(crate) fn side(&self) -> Side {
+        if self.flags & SELL == 0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        }
+    }
+
+    pub(crate) fn post_only(&self) -> bool {
+        self.flags & POST_ONLY != 0
+    }
+
+    pub(crate) fn reduce_only(&self) -> bool {
+        self.flags & REDUCE_ONLY != 0
+    }
+
+    pub(crate) fn client(&self) -> Option<u128> {
+        (self.client_id != 0).then_some(self.client_id)
+    }
+
+    pub(crate) fn expired(&self, time: u64) -> bool {
+        self.expiry > 0 && self.expiry <= time
+    }
+}
+
+/// An account in a group: its open orders counted, and its floor for everything.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct MemberRecord {
+    pub(crate) account: u32,
+    pub(crate) open_orders: u32,
+    /// Client-id and label floors.
+    pub(crate) floors: u32,
+    pub(crate) floor_index: u16,
+    pub(crate) reserved: u16,
+    pub(crate) floor_nonce: u64,
+    pub(crate) reserved_2: u64,
+}
+
+/// A floor by market, label or client id.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct FloorRecord {
+    pub(crate) free_link: u32,
+    pub(crate) account: u32,
+    pub(crate) index: u16,
+    pub(crate) kind: u8,
+    pub(crate) reserved: [u8; 5],
+    pub(crate) nonce: u64,
+    pub(crate) reserved_2: u64,
+    pub(crate) value: u128,
+}
+
+impl FloorRecord {
+    fn freed(&self) -> Self {
+        Self::zeroed()
+    }
+}
+
+/// What matching counts in a market.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct TradeRecord {
+    pub(crate) market: u32,
+    pub(crate) reserved: u32,
+    pub(crate) trades: u64,
+}
+
+/// Mark price of a market, and the one that counts from the next block on.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct MarkRecord {
+    pub(crate) mark: i64,
+    /// 0 is none.
+    pub(crate) pending: i64,
+    /// Open interest: the sum of long positions in lots.
+    pub(crate) open_interest: i64,
+    pub(crate) reserved: u64,
+}

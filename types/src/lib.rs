@@ -29,7 +29,7 @@ pub use event::{ActionResult, BlockEvents, Event, Removal, TxResult};
 pub use ids::{AssetId, GroupId, MarketId, OrderId};
 pub use limits::Limits;
 pub use order_key::{ActionKey, Class, GroupKey, Rank, TxKey, account_shard, claim_ticket, ticket};
-pub use sig::{Secret, ingress_sign_hash, verify, verify_batch, verify_ingress};
+pub use sig::{Check, Secret, ingress_sign_hash, verify, verify_batch, verify_ingress};
 pub use spec::{
     AssetSpec, ChainSpec, GroupSpec, MarketKind, MarketSpec, ValidatorSpec, chain_hash,
 };

@@ -1,0 +1,204 @@
+//! A small chain, and random transactions on it.
+
+#![allow(dead_code, unreachable_pub)]
+
+use ballast_types::{
+    Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, GroupId, GroupSpec,
+    Limits, MarketId, MarketKind, MarketSpec, Order, OrderId, OrderRef, PriceUpdate, SetAgent,
+    Side, TimeInForce, Transfer, TxBody, ValidatorSpec, chain_hash,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+pub const CHAIN_ID: &str = "types-1";
+
+/// Two assets, one group with one perpetual.
+pub fn spec() -> ChainSpec {
+    let asset = |symbol: &str, decimals| AssetSpec {
+        symbol: symbol.to_uppercase(),
+        denom: symbol.to_owned(),
+        decimals,
+    };
+    ChainSpec {
+        chain_id: CHAIN_ID.to_owned(),
+        genesis_time: 1_700_000_000_000,
+        limits: Limits::default(),
+        account_shards: 4,
+        margin_asset: AssetId(0),
+        assets: vec![asset("usdc", 6), asset("btc", 8)],
+        groups: vec![GroupSpec {
+            name: "BTC".to_owned(),
+        }],
+        markets: vec![perpetual()],
+        price_authorities: Vec::new(),
+        validators: vec![ValidatorSpec {
+            name: "one".to_owned(),
+            consensus_key: [1; 32],
+            ingress_key: [2; 32],
+            power: 1,
+        }],
+        balances: Vec::new(),
+    }
+}
+
+fn perpetual() -> MarketSpec {
+    MarketSpec {
+        symbol: "BTC-PERP".to_owned(),
+        group: GroupId(0),
+        kind: MarketKind::Perpetual,
+        tick: "0.1".to_owned(),
+        lot: "0.001".to_owned(),
+        tick_value: 100,
+        min_size: 1,
+        max_size: 1_000_000,
+        max_price: 100_000_000,
+        maker_fee_ppm: -20,
+        taker_fee_ppm: 300,
+        initial_margin_ppm: 50_000,
+        maintenance_margin_ppm: 25_000,
+        mark: 600_000,
+        self_trade: false,
+        taker_hold: 0,
+    }
+}
+
+/// A limit order with a client id.
+pub fn order() -> Order {
+    Order {
+        market: MarketId(0),
+        side: Side::Sell,
+        price: 600_000,
+        size: 25,
+        tif: TimeInForce::Gtt(1_700_000_600_000),
+        post_only: false,
+        reduce_only: true,
+        client_id: Some(7),
+        label: 3,
+        max_fills: 32,
+    }
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    prop_oneof![Just(Side::Buy), Just(Side::Sell)]
+}
+
+fn tif() -> impl Strategy<Value = TimeInForce> {
+    prop_oneof![
+        Just(TimeInForce::Gtc),
+        any::<u64>().prop_map(TimeInForce::Gtt),
+        Just(TimeInForce::Ioc),
+        Just(TimeInForce::Fok),
+    ]
+}
+
+fn id() -> impl Strategy<Value = AccountId> {
+    any::<[u8; 20]>().prop_map(AccountId)
+}
+
+pub fn account() -> impl Strategy<Value = Account> {
+    (id(), any::<u16>()).prop_map(|(master, sub)| Account::new(master, sub))
+}
+
+fn group() -> impl Strategy<Value = GroupId> {
+    any::<u16>().prop_map(GroupId)
+}
+
+fn market() -> impl Strategy<Value = MarketId> {
+    any::<u32>().prop_map(MarketId)
+}
+
+prop_compose! {
+    fn any_order()(
+        market in market(),
+        side in side(),
+        price in any::<i64>(),
+        size in any::<i64>(),
+        tif in tif(),
+        (post_only, reduce_only) in any::<(bool, bool)>(),
+        client_id in any::<Option<u128>>(),
+        label in any::<u32>(),
+        max_fills in any::<u16>(),
+    ) -> Order {
+        Order {
+            market, side, price, size, tif, post_only, reduce_only, client_id, label, max_fills,
+        }
+    }
+}
+
+fn order_ref() -> impl Strategy<Value = OrderRef> {
+    prop_oneof![
+        any::<u64>().prop_map(|id| OrderRef::Id(OrderId(id))),
+        (group(), any::<u128>())
+            .prop_map(|(group, client_id)| OrderRef::Client { group, client_id }),
+    ]
+}
+
+prop_compose! {
+    fn amend()(
+        order in order_ref(),
+        price in any::<i64>(),
+        size in any::<i64>(),
+        keep_on_reject in any::<bool>(),
+        max_fills in any::<u16>(),
+    ) -> Amend {
+        Amend { order, price, size, keep_on_reject, max_fills }
+    }
+}
+
+fn cancel() -> impl Strategy<Value = Cancel> {
+    prop_oneof![
+        any::<u64>().prop_map(|id| Cancel::Order(OrderId(id))),
+        (group(), any::<u128>()).prop_map(|(group, client_id)| Cancel::Client { group, client_id }),
+        (group(), any::<u32>()).prop_map(|(group, label)| Cancel::Label { group, label }),
+        market().prop_map(Cancel::Market),
+        proptest::option::of(group()).prop_map(Cancel::All),
+    ]
+}
+
+prop_compose! {
+    fn set_agent()(
+        key in id(),
+        expiry in any::<u64>(),
+        markets in vec(market(), 0..=8),
+        max_notional in any::<u128>(),
+    ) -> SetAgent {
+        SetAgent { key, expiry, markets, max_notional }
+    }
+}
+
+/// Any action that a transaction may hold.
+pub fn action() -> impl Strategy<Value = Action> {
+    let transfer = (any::<u16>(), any::<u128>(), account());
+    let price = (market(), any::<i64>());
+    let price = price.prop_map(|(market, price)| PriceUpdate { market, price });
+    prop_oneof![
+        any_order().prop_map(Action::Order),
+        amend().prop_map(Action::Amend),
+        cancel().prop_map(Action::Cancel),
+        transfer.prop_map(|(asset, amount, to)| {
+            Action::Transfer(Transfer {
+                asset: AssetId(asset),
+                amount,
+                to,
+            })
+        }),
+        set_agent().prop_map(Action::SetAgent),
+        id().prop_map(Action::RemoveAgent),
+        vec(price, 0..=64).prop_map(Action::SetPrices),
+    ]
+}
+
+/// Any transaction of one to eight actions; the key is that of `secret`.
+pub fn body(key: ballast_types::PublicKey) -> impl Strategy<Value = TxBody> {
+    let numbers = any::<(u64, u64)>();
+    (account(), numbers, vec(action(), 1..=8)).prop_map(
+        move |(account, (nonce, expiry), actions)| TxBody {
+            chain: chain_hash(CHAIN_ID),
+            account,
+            key,
+            nonce,
+            expiry,
+            actions,
+        },
+    )
+}

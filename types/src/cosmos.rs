@@ -30,6 +30,16 @@ pub struct MsgActionsBody {
     pub actions: Vec<Action>,
 }
 
+impl MsgActionsBody {
+    /// The bytes that go into `MsgActions.borsh`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Writing to a Vec cannot fail.
+        let _ = self.serialize(&mut bytes);
+        bytes
+    }
+}
+
 /// Every account has this number, so that a wallet need not ask for one.
 const ACCOUNT_NUMBER: u64 = 0;
 

@@ -1,1 +1,359 @@
-//! Random blocks.
+//! Random blocks for tests and simulators: signed transactions of every kind, good and bad, for
+//! the small exchange of [`test_spec`].
+
+mod actions;
+mod cosmos;
+mod rng;
+mod spec;
+
+pub use cosmos::{cosmos_actions, cosmos_sends};
+pub use rng::Rng;
+pub use spec::{test_secrets, test_spec};
+
+use ballast_types::{
+    Account, AccountId, Action, AssetId, Atoms, BlockEvents, ChainSpec, Code, Event, Hash, Lots,
+    MarketId, MsgActionsBody, OrderId, Secret, Ticks, TimeMs, TxBody, chain_hash, encode_bundle,
+    sign_native, tx_hash,
+};
+use std::collections::BTreeMap;
+
+/// The input of one block.
+#[derive(Clone, Debug)]
+pub struct NextBlock {
+    /// Height, from 1.
+    pub height: u64,
+    /// Block time in ms.
+    pub time: TimeMs,
+    /// CometBFT transactions.
+    pub txs: Vec<Vec<u8>>,
+}
+
+/// A seeded source of blocks. It learns from the events of executed blocks what there is to cancel,
+/// to amend, to close and to spend.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    rng: Rng,
+    spec: ChainSpec,
+    chain: Hash,
+    secrets: Vec<Secret>,
+    height: u64,
+    time: TimeMs,
+    accounts: Vec<Account>,
+    balances: BTreeMap<(Account, AssetId), Atoms>,
+    positions: BTreeMap<(Account, MarketId), Lots>,
+    marks: Vec<Ticks>,
+    /// Orders that rested lately; some of them are gone.
+    orders: Vec<(Account, OrderId)>,
+    /// Next Cosmos sequence by master, as far as known.
+    sequences: BTreeMap<AccountId, u64>,
+    /// Cosmos transactions under way.
+    cosmos_sent: BTreeMap<Hash, AccountId>,
+    /// Agents that were set, by master.
+    agents: BTreeMap<AccountId, usize>,
+    /// Transactions sent before, to be sent again.
+    old: Vec<Vec<u8>>,
+}
+
+/// Orders remembered.
+const ORDERS: usize = 200;
+/// Transactions remembered.
+const OLD: usize = 40;
+
+impl Workload {
+    /// Blocks for a chain whose masters' keys are `secrets`; the first of them is the price
+    /// authority. Equal seeds give equal blocks when equal events are observed.
+    pub fn new(seed: u64, spec: &ChainSpec, secrets: Vec<Secret>) -> Self {
+        let mut accounts: Vec<Account> = spec
+            .balances
+            .iter()
+            .map(|(account, _, _)| *account)
+            .collect();
+        accounts.dedup();
+        let balances = spec.balances.iter();
+        let balances = balances
+            .map(|(account, asset, amount)| {
+                (
+                    (*account, *asset),
+                    Atoms::try_from(*amount).unwrap_or(Atoms::MAX),
+                )
+            })
+            .collect();
+        Self {
+            rng: Rng::new(seed),
+            chain: chain_hash(&spec.chain_id),
+            secrets,
+            height: 0,
+            time: spec.genesis_time,
+            accounts,
+            balances,
+            positions: BTreeMap::new(),
+            marks: spec
+                .markets
+                .iter()
+                .map(|market| market.mark.max(1_000))
+                .collect(),
+            orders: Vec::new(),
+            sequences: BTreeMap::new(),
+            cosmos_sent: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            old: Vec::new(),
+            spec: spec.clone(),
+        }
+    }
+
+    /// The next block, of about `size` transactions.
+    pub fn next_block(&mut self, size: u64) -> NextBlock {
+        self.height += 1;
+        self.time += self.rng.range(100, 1_500);
+        let mut txs = Vec::new();
+        let count = self.rng.range(size / 2, size + size / 2);
+        for _ in 0..count {
+            let tx = self.transaction();
+            txs.extend(tx);
+        }
+        if self.rng.one_in(3) {
+            txs.push(self.bundle());
+        }
+        self.old.extend(txs.iter().cloned());
+        let surplus = self.old.len().saturating_sub(OLD);
+        self.old.drain(..surplus);
+        NextBlock {
+            height: self.height,
+            time: self.time,
+            txs,
+        }
+    }
+
+    /// Learns what a block did. Call it after each block, with the events of whichever
+    /// implementation the next blocks are for: they name orders by its ids.
+    pub fn observe(&mut self, block: &BlockEvents) {
+        for result in block.txs.iter().flatten() {
+            if let Some(master) = self.cosmos_sent.remove(&result.hash)
+                && result.code == Code::Ok
+            {
+                *self.sequences.entry(master).or_insert(0) += 1;
+            }
+        }
+        for event in &block.events {
+            match event {
+                Event::Mark { market, price } => {
+                    if let Some(mark) = self.marks.get_mut(market.index()) {
+                        *mark = *price;
+                    }
+                }
+                Event::Rested { order, account, .. } => self.orders.push((*account, *order)),
+                Event::Balance {
+                    account,
+                    asset,
+                    balance,
+                } => {
+                    self.balances.insert((*account, *asset), *balance);
+                }
+                Event::Position {
+                    account,
+                    market,
+                    size,
+                    ..
+                } => {
+                    self.positions.insert((*account, *market), *size);
+                }
+                Event::Transferred { to, .. } if !self.accounts.contains(to) => {
+                    self.accounts.push(*to);
+                }
+                _ => {}
+            }
+        }
+        let surplus = self.orders.len().saturating_sub(ORDERS);
+        self.orders.drain(..surplus);
+    }
+
+    /// Zero, one or two transactions.
+    fn transaction(&mut self) -> Vec<Vec<u8>> {
+        match self.rng.below(100) {
+            0..=69 => vec![self.native()],
+            70..=77 => vec![self.cosmos()],
+            78..=81 => self.scenario(),
+            82..=84 => {
+                let tx = self.native();
+                vec![tx.clone(), tx]
+            }
+            85..=89 if !self.old.is_empty() => {
+                let old = self.old.clone();
+                vec![self.rng.pick(&old)]
+            }
+            _ => vec![self.bad()],
+        }
+    }
+
+    /// A native transaction of random actions, mostly by the owner.
+    fn native(&mut self) -> Vec<u8> {
+        let account = self.own_account();
+        let most = u64::from(self.spec.limits.tx_actions).min(4);
+        let count = self.rng.range(1, most);
+        let actions = (0..count).map(|_| self.action(account)).collect();
+        self.native_of(account, actions)
+    }
+
+    fn native_of(&mut self, account: Account, actions: Vec<Action>) -> Vec<u8> {
+        let secret = self.signer(account);
+        let body = self.body(account, &secret, actions);
+        sign_native(&body, &secret)
+    }
+
+    fn body(&mut self, account: Account, secret: &Secret, actions: Vec<Action>) -> TxBody {
+        // A coarse stamp makes two transactions of one key share a nonce now and then.
+        let nonce = self.time.saturating_sub(500) + self.rng.below(1_000);
+        let expiry = self.time + 10_000;
+        TxBody {
+            chain: self.chain,
+            account,
+            key: secret.public(),
+            nonce,
+            expiry,
+            actions,
+        }
+    }
+
+    /// The owner's key, or that of an agent.
+    fn signer(&mut self, account: Account) -> Secret {
+        let agent = self.agents.get(&account.master).copied();
+        if let Some(agent) = agent
+            && self.rng.one_in(5)
+        {
+            return self.secrets[agent].clone();
+        }
+        self.owner(account.master)
+    }
+
+    fn owner(&self, master: AccountId) -> Secret {
+        let owner = self.secrets.iter().find(|secret| secret.id() == master);
+        owner.unwrap_or(&self.secrets[0]).clone()
+    }
+
+    /// An account that a known key owns.
+    fn own_account(&mut self) -> Account {
+        let owners: Vec<AccountId> = self.secrets.iter().map(Secret::id).collect();
+        let own: Vec<Account> = self
+            .accounts
+            .iter()
+            .filter(|a| owners.contains(&a.master))
+            .copied()
+            .collect();
+        self.rng.pick(&own)
+    }
+
+    /// A transaction of a wallet: transfers or a batch of actions.
+    fn cosmos(&mut self) -> Vec<u8> {
+        let wallets: Vec<Secret> = self
+            .secrets
+            .iter()
+            .filter(|s| matches!(s, Secret::Secp256k1(_)))
+            .cloned()
+            .collect();
+        let secret = self.rng.pick(&wallets);
+        let master = secret.id();
+        let mut sequence = self.sequences.get(&master).copied().unwrap_or(0);
+        if self.rng.one_in(8) {
+            sequence += self.rng.range(1, 3);
+        }
+        let timeout = match self.rng.below(6) {
+            0 => self.height,
+            1 => self.height.saturating_sub(1).max(1),
+            _ => 0,
+        };
+        let tx = if self.rng.one_in(2) {
+            let asset = self.asset();
+            let amount = self.amount(Account::new(master, 0), asset);
+            let denom = self
+                .spec
+                .asset(asset)
+                .map_or("none".to_owned(), |a| a.denom.clone());
+            let to = self.receiver().master;
+            cosmos_sends(
+                &self.spec,
+                &secret,
+                sequence,
+                timeout,
+                &[(to, &denom, amount)],
+            )
+        } else {
+            let own = self.own_account();
+            let account = if own.master == master {
+                own
+            } else {
+                Account::new(master, 0)
+            };
+            let count = self.rng.range(1, 3);
+            let actions = (0..count).map(|_| self.action(account)).collect();
+            let nonce = match self.rng.below(8) {
+                0 => self.time + 60_000,
+                1 => self.time - 400,
+                _ => self.time + self.rng.below(500),
+            };
+            let body = MsgActionsBody {
+                account,
+                nonce,
+                actions,
+            };
+            cosmos_actions(&self.spec, &secret, sequence, timeout, &body)
+        };
+        self.cosmos_sent.insert(tx_hash(&tx), master);
+        tx
+    }
+
+    fn bundle(&mut self) -> Vec<u8> {
+        let count = self.rng.range(1, 6);
+        let mut inner: Vec<Vec<u8>> = (0..count).map(|_| self.native()).collect();
+        if self.rng.one_in(3) {
+            inner.push(vec![ballast_types::TAG_NATIVE, 1, 2, 3]);
+        }
+        let mut bytes = encode_bundle(&inner, self.time, &self.chain, &self.secrets[0]);
+        if self.rng.one_in(5) {
+            bytes.pop();
+        }
+        bytes
+    }
+
+    /// A transaction that cannot be authorised.
+    fn bad(&mut self) -> Vec<u8> {
+        let account = self.own_account();
+        let secret = self.owner(account.master);
+        let actions = vec![self.action(account)];
+        let mut body = self.body(account, &secret, actions);
+        let limits = self.spec.limits.clone();
+        match self.rng.below(14) {
+            0 => return (0..self.rng.below(60)).map(|_| self.rng.byte()).collect(),
+            1 => body.chain = chain_hash("another chain"),
+            2 => {
+                let mut bytes = sign_native(&body, &secret);
+                let at = bytes.len() - 1 - self.rng.index(64);
+                bytes[at] ^= 1;
+                return bytes;
+            }
+            3 => body.expiry = self.time - self.rng.below(2),
+            4 => body.nonce = self.time - limits.nonce_past_ms - self.rng.below(2),
+            5 => body.nonce = self.time + limits.nonce_future_ms + self.rng.below(2),
+            6 => body.nonce = self.rng.pick(&[0, u64::MAX]),
+            7 => body.account = Account::new(account.master, 60_000),
+            8 => body.account = self.own_account(),
+            9 => body.actions.clear(),
+            10 => body.actions = vec![body.actions[0].clone(); usize::from(limits.tx_actions) + 1],
+            11 => {
+                let mut bytes = sign_native(&body, &secret);
+                bytes.resize(usize::try_from(limits.native_tx_bytes).unwrap_or(0) + 1, 0);
+                return bytes;
+            }
+            12 => {
+                let mut bytes = self.cosmos();
+                let at = self.rng.index(bytes.len());
+                bytes[at] ^= self.rng.byte();
+                return bytes;
+            }
+            _ => {
+                let bytes = sign_native(&body, &secret);
+                return bytes[..self.rng.index(bytes.len())].to_vec();
+            }
+        }
+        sign_native(&body, &secret)
+    }
+}

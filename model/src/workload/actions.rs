@@ -1,0 +1,326 @@
+//! Random actions.
+
+use super::Workload;
+use ballast_types::{
+    Account, AccountId, Action, Amend, AssetId, Atoms, Cancel, GroupId, Lots, MarketId, Order,
+    OrderId, OrderRef, PriceUpdate, SetAgent, Side, Ticks, TimeInForce, Transfer,
+};
+
+/// Values at the edges of their types.
+const EDGES: [i64; 7] = [i64::MIN, -1, 0, 1, 1 << 44, i64::MAX - 1, i64::MAX];
+
+impl Workload {
+    pub(super) fn action(&mut self, account: Account) -> Action {
+        match self.rng.below(100) {
+            0..=49 => Action::Order(self.order(account)),
+            50..=71 => Action::Cancel(self.cancel(account)),
+            72..=82 => Action::Amend(self.amend(account)),
+            83..=89 => Action::Transfer(self.transfer(account)),
+            90..=92 => Action::SetAgent(self.agent(account.master)),
+            93 => Action::RemoveAgent(self.agent(account.master).key),
+            _ => Action::SetPrices(self.prices()),
+        }
+    }
+
+    fn market(&mut self) -> MarketId {
+        let count = u64::try_from(self.spec.markets.len()).unwrap_or(1);
+        let beyond = u64::from(self.rng.one_in(60));
+        MarketId(u32::try_from(self.rng.below(count) + beyond * count).unwrap_or(u32::MAX))
+    }
+
+    fn group(&mut self) -> GroupId {
+        let count = u64::try_from(self.spec.groups.len()).unwrap_or(1);
+        let beyond = u64::from(self.rng.one_in(40));
+        GroupId(u16::try_from(self.rng.below(count) + beyond * count).unwrap_or(u16::MAX))
+    }
+
+    pub(super) fn asset(&mut self) -> AssetId {
+        let edge = u64::from(self.rng.one_in(30));
+        AssetId(u16::try_from(self.rng.pick(&[0, 0, 0, 1, 2]) + edge * 9).unwrap_or(0))
+    }
+
+    fn mark(&self, market: MarketId) -> Ticks {
+        self.marks.get(market.index()).copied().unwrap_or(1_000)
+    }
+
+    fn price(&mut self, market: MarketId, side: Side) -> Ticks {
+        if self.rng.one_in(80) {
+            return self.rng.pick(&EDGES);
+        }
+        let mark = self.mark(market);
+        let away = mark / 40;
+        let offset = match self.rng.below(12) {
+            0 => self.rng.signed(-mark / 2, mark / 2),
+            1..=3 => self.rng.signed(-3, 3),
+            _ if side == Side::Buy => self.rng.signed(-away, away / 4),
+            _ => self.rng.signed(-away / 4, away),
+        };
+        mark + offset
+    }
+
+    fn size(&mut self) -> Lots {
+        match self.rng.below(60) {
+            0 => self.rng.pick(&EDGES),
+            1 => 1 << 44,
+            2..=6 => self.rng.signed(100, 1_000),
+            7..=20 => self.rng.signed(30, 120),
+            _ => self.rng.signed(2, 30),
+        }
+    }
+
+    fn client_id(&mut self) -> Option<u128> {
+        match self.rng.below(40) {
+            0 => Some(0),
+            1..=14 => Some(u128::from(self.rng.range(1, 5))),
+            _ => None,
+        }
+    }
+
+    fn label(&mut self) -> u32 {
+        self.rng.pick(&[0, 0, 1, 2, 3])
+    }
+
+    fn order(&mut self, account: Account) -> Order {
+        let market = self.market();
+        let position = self.positions.get(&(account, market)).copied().unwrap_or(0);
+        let closes = position != 0 && self.rng.one_in(3);
+        let mut side = self.rng.pick(&[Side::Buy, Side::Sell]);
+        if closes {
+            side = if position > 0 { Side::Sell } else { Side::Buy };
+        }
+        let post_only = self.rng.one_in(3);
+        let tif = match self.rng.below(12) {
+            0..=4 => TimeInForce::Gtc,
+            5..=7 => TimeInForce::Gtt(self.time + self.rng.below(4_000)),
+            8..=10 if !post_only || self.rng.one_in(9) => TimeInForce::Ioc,
+            11 if !post_only => TimeInForce::Fok,
+            _ => TimeInForce::Gtc,
+        };
+        let most = u64::from(self.spec.limits.max_fills);
+        let max_fills = match self.rng.below(40) {
+            0 => self
+                .rng
+                .pick(&[0, 1, self.spec.limits.max_fills + 1, u16::MAX]),
+            _ if post_only => 0,
+            _ => u16::try_from(self.rng.range(1, most)).unwrap_or(1),
+        };
+        Order {
+            market,
+            side,
+            price: self.price(market, side),
+            size: if closes && self.rng.one_in(2) {
+                position.abs()
+            } else {
+                self.size()
+            },
+            tif,
+            post_only,
+            reduce_only: if closes {
+                self.rng.one_in(2)
+            } else {
+                self.rng.one_in(25)
+            },
+            client_id: self.client_id(),
+            label: self.label(),
+            max_fills,
+        }
+    }
+
+    /// An order that the account had resting lately, or any id.
+    fn order_id(&mut self, account: Account) -> OrderId {
+        let own: Vec<OrderId> = self
+            .orders
+            .iter()
+            .filter(|(owner, _)| *owner == account)
+            .map(|(_, order)| *order)
+            .rev()
+            .take(10)
+            .collect();
+        let all: Vec<OrderId> = self.orders.iter().map(|(_, order)| *order).collect();
+        match self.rng.below(20) {
+            0 => OrderId(self.rng.next_u64()),
+            1 => OrderId(self.rng.pick(&[0, u64::MAX, 1 << 50, 5 << 50])),
+            2 if !all.is_empty() => self.rng.pick(&all),
+            _ if !own.is_empty() => self.rng.pick(&own),
+            _ => OrderId(self.rng.below(9)),
+        }
+    }
+
+    fn cancel(&mut self, account: Account) -> Cancel {
+        match self.rng.below(24) {
+            0..=11 => Cancel::Order(self.order_id(account)),
+            12..=15 => {
+                let client_id = u128::from(self.rng.below(6));
+                Cancel::Client {
+                    group: self.group(),
+                    client_id,
+                }
+            }
+            16..=19 => Cancel::Label {
+                group: self.group(),
+                label: self.label(),
+            },
+            20..=21 => Cancel::Market(self.market()),
+            22 => Cancel::All(Some(self.group())),
+            _ => Cancel::All(None),
+        }
+    }
+
+    fn amend(&mut self, account: Account) -> Amend {
+        let order = if self.rng.one_in(4) {
+            let client_id = u128::from(self.rng.range(1, 5));
+            OrderRef::Client {
+                group: self.group(),
+                client_id,
+            }
+        } else {
+            OrderRef::Id(self.order_id(account))
+        };
+        let market = self.market();
+        let side = self.rng.pick(&[Side::Buy, Side::Sell]);
+        let max_fills = if self.rng.one_in(3) {
+            0
+        } else {
+            self.spec.limits.max_fills
+        };
+        Amend {
+            order,
+            price: self.price(market, side),
+            size: if self.rng.one_in(3) { 2 } else { self.size() },
+            keep_on_reject: self.rng.one_in(2),
+            max_fills,
+        }
+    }
+
+    /// Anyone, or somebody new.
+    pub(super) fn receiver(&mut self) -> Account {
+        let accounts = self.accounts.clone();
+        let known = self.rng.pick(&accounts);
+        match self.rng.below(10) {
+            0 => Account::new(known.master, 5),
+            1 => Account::new(AccountId([self.rng.byte(); 20]), 0),
+            _ => known,
+        }
+    }
+
+    pub(super) fn amount(&mut self, from: Account, asset: AssetId) -> u128 {
+        let balance: Atoms = self.balances.get(&(from, asset)).copied().unwrap_or(0);
+        let balance = u64::try_from(balance).unwrap_or(0);
+        match self.rng.below(16) {
+            0 => 0,
+            1 => self.rng.pick(&[1, 1 << 100, (1 << 100) + 1, u128::MAX]),
+            2 => u128::from(balance) + 1,
+            3 => u128::from(balance),
+            4..=6 => u128::from(balance / 2 + self.rng.below(balance / 2 + 1)),
+            _ => u128::from(self.rng.below(balance / 8 + 2)),
+        }
+    }
+
+    fn transfer(&mut self, from: Account) -> Transfer {
+        let asset = self.asset();
+        Transfer {
+            asset,
+            amount: self.amount(from, asset),
+            to: self.receiver(),
+        }
+    }
+
+    fn agent(&mut self, master: AccountId) -> SetAgent {
+        let at = self.rng.index(self.secrets.len());
+        self.agents.insert(master, at);
+        let markets = match self.rng.below(3) {
+            0 => vec![self.market(), self.market()],
+            _ => Vec::new(),
+        };
+        SetAgent {
+            key: self.secrets[at].id(),
+            expiry: self.time + self.rng.below(20_000),
+            markets,
+            max_notional: self.rng.pick(&[0, 0, 10_000_000, 1 << 100, (1 << 100) + 1]),
+        }
+    }
+
+    /// Marks walk a few percent, and sometimes jump.
+    pub(super) fn prices(&mut self) -> Vec<PriceUpdate> {
+        let count = self.rng.range(1, 3);
+        (0..count)
+            .map(|_| {
+                let market = self.market();
+                let mark = self.mark(market);
+                let step = if self.rng.one_in(5) {
+                    mark / 5
+                } else {
+                    mark / 30
+                };
+                let moved = mark + self.rng.signed(-step, step);
+                let price = if self.rng.one_in(40) {
+                    self.rng.pick(&EDGES)
+                } else {
+                    moved.clamp(300, 4_000)
+                };
+                PriceUpdate { market, price }
+            })
+            .collect()
+    }
+
+    /// Transactions that belong together and reach what chance rarely does.
+    pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
+        let account = self.own_account();
+        let authority = Account::new(self.secrets[0].id(), 0);
+        match self.rng.below(4) {
+            // A jump of the marks.
+            0 => {
+                let prices = vec![Action::SetPrices(self.perpetual_prices())];
+                vec![self.native_of(authority, prices)]
+            }
+            // Everything is cancelled, and something that takes comes in the same transaction.
+            1 => {
+                let order = Order {
+                    post_only: false,
+                    max_fills: 3,
+                    ..self.order(account)
+                };
+                let actions = vec![Action::Cancel(Cancel::All(None)), Action::Order(order)];
+                vec![self.native_of(account, actions)]
+            }
+            // More cancels than there are tokens.
+            2 => {
+                let count = usize::from(self.spec.limits.tx_actions);
+                let mut cancels = || {
+                    (0..count)
+                        .map(|_| Action::Cancel(self.cancel(account)))
+                        .collect::<Vec<_>>()
+                };
+                let batches = [cancels(), cancels()];
+                batches
+                    .map(|actions| self.native_of(account, actions))
+                    .to_vec()
+            }
+            // The same order is amended twice.
+            _ => {
+                let order = OrderRef::Id(self.order_id(account));
+                let actions = (0..2)
+                    .map(|_| {
+                        Action::Amend(Amend {
+                            order,
+                            keep_on_reject: true,
+                            ..self.amend(account)
+                        })
+                    })
+                    .collect();
+                vec![self.native_of(account, actions)]
+            }
+        }
+    }
+
+    fn perpetual_prices(&mut self) -> Vec<PriceUpdate> {
+        [1, 3, 4]
+            .map(|market| {
+                let market = MarketId(market);
+                let mark = self.mark(market);
+                let price = (mark + self.rng.signed(-mark / 6, mark / 6)).clamp(300, 4_000);
+                PriceUpdate { market, price }
+            })
+            .to_vec()
+    }
+}

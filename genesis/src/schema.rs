@@ -1,7 +1,7 @@
 //! The JSON form of a genesis.
 
 use crate::{Error, GenesisLimits, Number};
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -171,8 +171,14 @@ where
 /// Reads a genesis from the JSON of `app_state`. Nothing is validated but the form; errors name the
 /// field and the line.
 pub fn from_json(text: &str) -> Result<Genesis, Error> {
+    parse_json(text)
+}
+
+/// Reads any form that contains a [`Genesis`], such as CometBFT's whole file; errors are those of
+/// [`from_json`].
+pub fn parse_json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let genesis = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         // The parser shows the root as "." and a name that it could not read as "?".
         let field = match path.trim_end_matches(['?', '.']) {
@@ -188,7 +194,7 @@ pub fn from_json(text: &str) -> Result<Genesis, Error> {
         field: "genesis".to_owned(),
         message: error.to_string(),
     })?;
-    Ok(genesis)
+    Ok(parsed)
 }
 
 /// The JSON of a genesis, indented, with a newline at its end.

@@ -25,6 +25,10 @@ pub struct Cli {
 enum Command {
     /// Print the path of the CometBFT that Ballast uses; install it first if need be
     Cometbft(cmd::cometbft::Args),
+    /// Write, check and edit genesis files
+    Genesis(cmd::genesis::Args),
+    /// Make and show key files
+    Keys(cmd::keys::Args),
     /// Execute a program that ends when its parent ends
     #[command(hide = true)]
     ExecChild(cmd::exec_child::Args),
@@ -48,6 +52,8 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Cometbft(args) => Ok(cmd::cometbft::run(args)?),
+        Command::Genesis(args) => Ok(cmd::genesis::run(args)?),
+        Command::Keys(args) => Ok(cmd::keys::run(args)?),
         Command::ExecChild(args) => match cmd::exec_child::run(args)? {},
     }
 }

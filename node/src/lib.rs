@@ -4,7 +4,9 @@
 pub mod cli;
 pub mod cmd;
 pub mod cometbft;
+pub mod genesis_file;
 pub mod homes;
+pub mod key_file;
 pub mod ports;
 pub mod rfc3339;
 pub mod rpc;

@@ -2,3 +2,5 @@
 
 pub mod cometbft;
 pub mod exec_child;
+pub mod genesis;
+pub mod keys;

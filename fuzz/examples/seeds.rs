@@ -1,0 +1,119 @@
+//! Writes the seeds of the corpora again, for when an encoding has changed:
+//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+
+use ballast_fuzz::{GENESIS_TIME, secret, spec};
+use ballast_genesis::{GenesisValidator, demo, to_json};
+use ballast_types::{
+    Account, Action, Amend, AssetId, Cancel, GroupId, MarketId, Order, OrderId, OrderRef,
+    PriceUpdate, Secret, SetAgent, Side, TimeInForce, Transfer, TxBody, chain_hash, encode_bundle,
+    sign_native,
+};
+use std::path::Path;
+use std::{fs, io};
+
+fn actions() -> Vec<Action> {
+    let order = Order {
+        market: MarketId(1),
+        side: Side::Buy,
+        price: 600_000,
+        size: 10,
+        tif: TimeInForce::Gtt(GENESIS_TIME + 60_000),
+        post_only: false,
+        reduce_only: false,
+        client_id: Some(7),
+        label: 1,
+        max_fills: 32,
+    };
+    vec![
+        Action::Order(order),
+        Action::Amend(Amend {
+            order: OrderRef::Client {
+                group: GroupId(0),
+                client_id: 7,
+            },
+            price: 600_001,
+            size: 5,
+            keep_on_reject: true,
+            max_fills: 1,
+        }),
+        Action::Cancel(Cancel::Order(OrderId(1))),
+        Action::Cancel(Cancel::Label {
+            group: GroupId(0),
+            label: 1,
+        }),
+        Action::Cancel(Cancel::All(None)),
+        Action::Transfer(Transfer {
+            asset: AssetId(0),
+            amount: 5,
+            to: Account::new(secret(2).id(), 3),
+        }),
+        Action::SetAgent(SetAgent {
+            key: secret(3).id(),
+            expiry: GENESIS_TIME + 1_000_000,
+            markets: vec![MarketId(0)],
+            max_notional: 0,
+        }),
+        Action::RemoveAgent(secret(3).id()),
+        Action::SetPrices(vec![PriceUpdate {
+            market: MarketId(1),
+            price: 600_100,
+        }]),
+    ]
+}
+
+fn tx(secret: &Secret, actions: Vec<Action>) -> Vec<u8> {
+    let body = TxBody {
+        chain: chain_hash(&spec().chain_id),
+        account: Account::new(secret.id(), 0),
+        key: secret.public(),
+        nonce: GENESIS_TIME,
+        expiry: GENESIS_TIME + 60_000,
+        actions,
+    };
+    sign_native(&body, secret)
+}
+
+fn write(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(target);
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join(name), bytes)
+}
+
+fn main() -> io::Result<()> {
+    let chain = chain_hash(&spec().chain_id);
+    for (number, action) in actions().into_iter().enumerate() {
+        write(
+            "tx_decode",
+            &format!("action{number}"),
+            &tx(&secret(1), vec![action]),
+        )?;
+    }
+    let every = tx(&secret(1), actions());
+    write("tx_decode", "every_action", &every)?;
+    if let Some(secret) = Secret::secp256k1([5; 32]) {
+        write("tx_decode", "secp256k1", &tx(&secret, actions()))?;
+    }
+    let bundle = encode_bundle(&[every.clone(), every], GENESIS_TIME, &chain, &secret(0));
+    write("tx_decode", "bundle", &bundle)?;
+    write("bundle_decode", "two", &bundle)?;
+    write(
+        "bundle_decode",
+        "short",
+        &encode_bundle(&[[1, 2, 3]], 1, &chain, &secret(0)),
+    )?;
+
+    let validator = GenesisValidator {
+        name: "one".to_owned(),
+        consensus_key: "11".repeat(32),
+        ingress_key: "22".repeat(32),
+        power: 1,
+    };
+    let accounts = [
+        Account::new(secret(1).id(), 0),
+        Account::new(secret(1).id(), 4),
+    ];
+    let genesis = demo(&accounts, secret(0).id(), vec![validator]);
+    write("genesis_parse", "demo.json", to_json(&genesis).as_bytes())
+}

@@ -8,7 +8,10 @@ mod address;
 mod connection;
 mod dispatch;
 mod frame;
+pub mod metrics;
 pub mod noop;
+pub mod pool;
+pub mod proposal;
 mod server;
 mod wire;
 

@@ -3,7 +3,7 @@
 use crate::groups::GroupShard;
 use crate::pages::Hash;
 use crate::passes::admit::{Admitted, admit};
-use crate::passes::authorise::{Authorised, authorise};
+use crate::passes::authorise::{Authorised, authorise, group_of};
 use crate::passes::cancel::{Cancelled, cancel};
 use crate::passes::close::{Violations, close};
 use crate::passes::matching::{Matched, match_group};
@@ -13,8 +13,7 @@ use crate::passes::{Entry, Env, Output, Release, credit, open, sweep};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use ballast_types::{
-    ActionResult, Atoms, BlockEvents, Cancel, Code, Event, GroupId, OrderRef, TimeMs, TxHash,
-    TxResult,
+    ActionResult, Atoms, BlockEvents, Cancel, Code, Event, GroupId, TimeMs, TxHash, TxResult,
 };
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -245,10 +244,7 @@ impl Run {
         for part in authorised {
             intents.extend(part.cancels);
             for amend in part.amends {
-                let group = match amend.amend.order {
-                    OrderRef::Id(id) => id.group(),
-                    OrderRef::Client { group, .. } => group,
-                };
+                let group = group_of(&amend.amend.order);
                 push(&mut amends, group.index(), amend);
             }
             entries.push(part.orders);

@@ -53,11 +53,6 @@ impl<K: Ord + Copy, V: Copy> Index<K, V> {
             .map(|(key, value)| (*key, *value))
     }
 
-    #[cfg(test)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, V)> {
-        self.range(..)
-    }
-
     /// Makes the present content the one to go back to.
     pub(crate) fn seal(&mut self) {
         self.undo.clear();

@@ -9,6 +9,7 @@ mod groups;
 mod index;
 pub mod pages;
 mod passes;
+mod rebuild;
 mod records;
 mod snapshot;
 mod state;

@@ -49,7 +49,6 @@ pub(crate) struct GroupTables {
     pub(crate) members: MemberTableView,
     pub(crate) floors: FloorTableView,
     pub(crate) trades: TradeTableView,
-    pub(crate) markets: Vec<MarketId>,
 }
 
 impl AccountTables {
@@ -74,7 +73,6 @@ impl GroupTables {
             members: shard.members.snapshot(),
             floors: shard.floors.snapshot(),
             trades: shard.trades.snapshot(),
-            markets: shard.markets.clone(),
         }
     }
 }

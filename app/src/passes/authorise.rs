@@ -297,24 +297,11 @@ fn act(
     }
     match action {
         Action::Order(order) => {
-            if let Some(agent) = &signed.agent {
-                let market = env.chain.market(order.market).ok_or(Code::UnknownMarket)?;
-                check_scope(
-                    agent,
-                    order.market,
-                    order.price,
-                    order.size,
-                    market.tick_value,
-                )?;
-            }
+            check_agent_order(signed.agent.as_ref(), order, env)?;
             out.orders.push(entry(at, key, account, owner, *order));
         }
         Action::Amend(amend) => {
-            let group = match amend.order {
-                OrderRef::Id(id) => id.group(),
-                OrderRef::Client { group, .. } => group,
-            };
-            check_group(group, env)?;
+            check_group(group_of(&amend.order), env)?;
             let agent = signed.agent;
             out.amends.push(AmendIntent {
                 at,
@@ -361,6 +348,30 @@ fn act(
         }
     }
     Ok(())
+}
+
+/// The group of the order that an amend names.
+pub(crate) fn group_of(order: &OrderRef) -> GroupId {
+    match order {
+        OrderRef::Id(id) => id.group(),
+        OrderRef::Client { group, .. } => *group,
+    }
+}
+
+fn check_agent_order(
+    agent: Option<&AgentRecord>,
+    order: &Order,
+    env: &Env<'_>,
+) -> Result<(), Code> {
+    let Some(agent) = agent else { return Ok(()) };
+    let market = env.chain.market(order.market).ok_or(Code::UnknownMarket)?;
+    check_scope(
+        agent,
+        order.market,
+        order.price,
+        order.size,
+        market.tick_value,
+    )
 }
 
 fn entry(at: ResultAt, key: ActionKey, account: Account, owner: AccountRef, order: Order) -> Entry {

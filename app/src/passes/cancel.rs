@@ -39,14 +39,7 @@ pub(crate) fn cancel(
     amends.sort_by_cached_key(|intent| (env.ticket(id, intent.account.master), intent.key));
     for intent in amends {
         match run_amend(group, &intent, env, &mut out) {
-            Ok(Some(order)) => out.output.result(
-                intent.at,
-                ActionResult {
-                    code: Code::Ok,
-                    order: Some(order),
-                    filled: 0,
-                },
-            ),
+            Ok(Some(result)) => out.output.result(intent.at, result),
             // Pass 3 or 4 says what becomes of the new part.
             Ok(None) => {}
             Err(code) => out.output.result(intent.at, ActionResult::code(code)),
@@ -148,13 +141,13 @@ pub(crate) fn release_of(record: &OrderRecord, lots: Lots) -> Release {
     }
 }
 
-/// The id when the amend is done; `None` when a new part went on to pass 3.
+/// The result when the amend is done; `None` when a new part went on to pass 3.
 fn run_amend(
     group: &mut GroupShard,
     intent: &AmendIntent,
     env: &Env<'_>,
     out: &mut Cancelled,
-) -> Result<Option<OrderId>, Code> {
+) -> Result<Option<ActionResult>, Code> {
     let slot = find(group, intent).ok_or(Code::UnknownOrder)?;
     let record = *group.orders.get(slot).ok_or(Code::UnknownOrder)?;
     let id = group.id(slot, &record).ok_or(Code::Internal)?;
@@ -164,7 +157,7 @@ fn run_amend(
     if rest <= 0 {
         group.remove(slot);
         gone(&record, Some(id), intent.account, Removal::Amended, out);
-        return Ok(Some(id));
+        return Ok(Some(ActionResult::code(Code::Ok)));
     }
     if amend.price == record.price && rest <= record.remaining {
         if rest < record.remaining {
@@ -179,7 +172,11 @@ fn run_amend(
                 reason: Removal::Amended,
             });
         }
-        return Ok(Some(id));
+        return Ok(Some(ActionResult {
+            code: Code::Ok,
+            order: Some(id),
+            filled: 0,
+        }));
     }
     if !amend.keep_on_reject {
         group.remove(slot);

@@ -243,22 +243,13 @@ fn enter(
         release(entry, order.size, out);
         return Some(ActionResult::code(Code::BookFull));
     };
-    let refused = |code| {
-        Some(ActionResult {
+    if let Some(code) = refuse(group, floor, entry, &taker, id, traded, out) {
+        group.release_slot(slot);
+        return Some(ActionResult {
             code,
             order: Some(id),
             filled: 0,
-        })
-    };
-    if order.post_only && group.books.crosses(taker.local, order.side, order.price) {
-        group.release_slot(slot);
-        release(entry, order.size, out);
-        return refused(Code::PostOnlyWouldTrade);
-    }
-    if order.tif == TimeInForce::Fok && !fills_whole(group, floor, &taker, traded) {
-        drop_rest(entry, id, order.size, Removal::Ioc, out);
-        group.release_slot(slot);
-        return refused(Code::FokUnfilled);
+        });
     }
     let mut remaining = order.size;
     let mut code = Code::Ok;
@@ -300,6 +291,28 @@ fn enter(
         order: Some(id),
         filled,
     })
+}
+
+/// A post-only order that would trade, or a fill-or-kill order that cannot be filled, ends here.
+fn refuse(
+    group: &GroupShard,
+    floor: &Floor<'_>,
+    entry: &Entry,
+    taker: &Taker<'_>,
+    id: OrderId,
+    traded: &Traded,
+    out: &mut Matched,
+) -> Option<Code> {
+    let order = taker.order;
+    if order.post_only && group.books.crosses(taker.local, order.side, order.price) {
+        release(entry, order.size, out);
+        return Some(Code::PostOnlyWouldTrade);
+    }
+    if order.tif == TimeInForce::Fok && !fills_whole(group, floor, taker, traded) {
+        drop_rest(entry, id, order.size, Removal::Ioc, out);
+        return Some(Code::FokUnfilled);
+    }
+    None
 }
 
 /// Why the rest of a stopped order goes, if it does, and the code of the action.
@@ -552,7 +565,9 @@ fn new_record(entry: &Entry, size: Lots, filled: Lots, height: u64) -> OrderReco
 
 /// Shrinks reduce-only orders to the positions that they may reduce, newest first.
 fn trim(group: &mut GroupShard, floor: &Floor<'_>, traded: &Traded, out: &mut Matched) {
-    for (owner, market) in traded.keys().copied() {
+    let mut changed: Vec<_> = traded.keys().copied().collect();
+    changed.sort_by_cached_key(|(owner, market)| (floor.account(*owner), *market));
+    for (owner, market) in changed {
         let resting = group
             .reduce_only
             .range((owner, market, 0)..=(owner, market, u64::MAX));

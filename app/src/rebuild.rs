@@ -1,0 +1,160 @@
+//! Derived indexes, made again from the records: what a node does after loading pages, and what
+//! tests compare the live indexes with.
+
+use crate::accounts::{AccountRef, AccountShard};
+use crate::groups::{GroupShard, kind_of};
+use crate::index::Index;
+use crate::state::State;
+use ballast_orderbook::Books;
+use ballast_types::{AccountId, AssetId, MarketId, Side};
+
+impl State {
+    /// Compares every derived index and book with one made from the records alone.
+    ///
+    /// # Errors
+    /// Names the first that differs.
+    pub fn check_indexes(&self) -> Result<(), String> {
+        for (number, shard) in self.accounts.iter().enumerate() {
+            check_accounts(shard).map_err(|what| format!("account shard {number}: {what}"))?;
+        }
+        for shard in &self.groups {
+            check_group(self, shard).map_err(|what| format!("group {}: {what}", shard.group))?;
+        }
+        Ok(())
+    }
+}
+
+fn same<K: Ord + Copy, V: Copy + PartialEq>(
+    name: &str,
+    live: &Index<K, V>,
+    rebuilt: impl Iterator<Item = (K, V)>,
+) -> Result<(), String> {
+    let mut rebuilt: Vec<_> = rebuilt.collect();
+    rebuilt.sort_unstable_by_key(|(key, _)| *key);
+    if live.range(..).eq(rebuilt) {
+        Ok(())
+    } else {
+        Err(format!("{name} differs"))
+    }
+}
+
+fn check_accounts(shard: &AccountShard) -> Result<(), String> {
+    for (slot, record) in shard.accounts.iter() {
+        if shard.slot(&record.account()) != Some(slot) {
+            return Err(format!("account slot {slot} is not found"));
+        }
+    }
+    let known = shard.by_account.size() == shard.accounts.iter().count()
+        && shard.by_master.size() == shard.masters.iter().count();
+    if !known {
+        return Err("accounts or masters are known that have no record".to_owned());
+    }
+    for (slot, record) in shard.masters.iter() {
+        if shard.master_slot(AccountId(record.master)) != Some(slot) {
+            return Err(format!("master slot {slot} is not found"));
+        }
+    }
+    let balances = shard.balances.iter();
+    same(
+        "balances",
+        &shard.balance_at,
+        balances.map(|(s, r)| ((r.account, AssetId(r.asset)), s)),
+    )?;
+    let positions = shard.positions.iter();
+    let by_market = positions.map(|(s, r)| ((r.account, MarketId(r.market)), s));
+    same("positions", &shard.position_at, by_market)?;
+    let agents = shard.agents.iter();
+    same(
+        "agents",
+        &shard.agent_at,
+        agents.map(|(s, r)| ((r.master, AccountId(r.key)), s)),
+    )?;
+    let nonces = shard.nonces.iter();
+    same(
+        "nonces",
+        &shard.nonce_at,
+        nonces.map(|(s, r)| ((r.nonce, r.master, r.key_id()), s)),
+    )
+}
+
+fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
+    let members = shard.members.iter();
+    same(
+        "members",
+        &shard.member_at,
+        members.map(|(s, r)| (AccountRef(r.account), s)),
+    )?;
+    let mut orders: Vec<_> = shard
+        .orders
+        .iter()
+        .filter(|(_, order)| order.remaining > 0)
+        .collect();
+    orders.sort_unstable_by_key(|(_, order)| order.priority);
+    let by_owner = orders
+        .iter()
+        .map(|(s, r)| ((AccountRef(r.account), r.priority), *s));
+    same("orders by account", &shard.by_account, by_owner)?;
+    let by_client = orders
+        .iter()
+        .filter_map(|(s, r)| Some(((AccountRef(r.account), r.client()?), *s)));
+    same("client ids", &shard.by_client, by_client)?;
+    let expiring = orders.iter().filter(|(_, r)| r.expiry > 0);
+    same(
+        "expiries",
+        &shard.by_expiry,
+        expiring.map(|(s, r)| ((r.expiry, r.priority), *s)),
+    )?;
+    let reducing = orders
+        .iter()
+        .filter(|(_, r)| r.reduce_only())
+        .map(|(s, r)| ((AccountRef(r.account), MarketId(r.market), r.priority), *s));
+    same("reduce-only orders", &shard.reduce_only, reducing)?;
+    check_floors(shard)?;
+    let mut books = Books::new(shard.markets.len());
+    for (slot, order) in &orders {
+        let local = state.chain.local(MarketId(order.market));
+        books
+            .insert(*slot, local, order.side(), order.price, order.remaining)
+            .map_err(|error| format!("slot {slot}: {error}"))?;
+    }
+    for (local, market) in (0_u32..).zip(&shard.markets) {
+        for side in [Side::Buy, Side::Sell] {
+            if !shard
+                .books
+                .orders(local, side)
+                .eq(books.orders(local, side))
+                || !shard
+                    .books
+                    .levels(local, side)
+                    .eq(books.levels(local, side))
+            {
+                return Err(format!("book of market {market}, {side:?}, differs"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_floors(shard: &GroupShard) -> Result<(), String> {
+    let mut floors = Vec::new();
+    for (slot, record) in shard.floors.iter() {
+        let kind = kind_of(record.kind).ok_or_else(|| format!("floor {slot}: unknown kind"))?;
+        let key = (AccountRef(record.account), kind, record.value);
+        floors.push((key, (record.nonce, record.index), slot));
+    }
+    same(
+        "floors",
+        &shard.floor_at,
+        floors.iter().map(|(key, _, slot)| (*key, *slot)),
+    )?;
+    same(
+        "floors by age",
+        &shard.floor_by_age,
+        floors.iter().map(|(k, p, s)| ((*p, *k), *s)),
+    )?;
+    let counted = floors
+        .iter()
+        .filter(|(key, ..)| key.1 != crate::groups::FloorKind::Market);
+    let by_owner = counted.map(|(key, pair, slot)| ((key.0, *pair, key.1, key.2), *slot));
+    same("floors by owner", &shard.floor_by_owner, by_owner)
+}

@@ -1,0 +1,308 @@
+//! The application against the naive model: same results, events, money, positions and books after
+//! every block, whatever the threads, the order of transactions in the block, and the bundling.
+
+use ballast_app::{Block, Snapshot, State};
+use ballast_model::workload::{NextBlock, Rng, Workload, test_secrets, test_spec};
+use ballast_model::{Model, RestingOrder};
+use ballast_types::{
+    BlockEvents, Event, Hash, MarketId, OrderId, Secret, TAG_NATIVE, TxHash, TxResult, chain_hash,
+    encode_bundle,
+};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const NONE_VERIFIED: &(dyn Fn(&TxHash) -> bool + Sync) = &|_| false;
+
+fn block_txs(txs: &[Vec<u8>]) -> Vec<Bytes> {
+    txs.iter().cloned().map(Bytes::from).collect()
+}
+
+/// The application, run in a pool of its own number of threads.
+struct App {
+    state: State,
+    threads: rayon::ThreadPool,
+}
+
+impl App {
+    fn new(threads: usize) -> Self {
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        Self {
+            state: State::genesis(Arc::new(test_spec())).unwrap(),
+            threads,
+        }
+    }
+
+    fn execute(&mut self, block: &NextBlock, txs: &[Bytes]) -> (Hash, BlockEvents) {
+        let (state, threads) = (&mut self.state, &self.threads);
+        threads.install(|| {
+            let block = Block {
+                height: block.height,
+                time: block.time,
+                txs,
+            };
+            let candidate = state.execute(&block, NONE_VERIFIED);
+            assert!(
+                candidate.stats.violations.none(),
+                "{:?}",
+                candidate.stats.violations
+            );
+            let done = (candidate.app_hash, candidate.events.clone());
+            state.commit(candidate);
+            done
+        })
+    }
+
+    /// Executes something else first and drops it.
+    fn drop_candidate(&mut self, height: u64, time: u64, txs: &[Bytes]) {
+        let candidate = self
+            .state
+            .execute(&Block { height, time, txs }, NONE_VERIFIED);
+        self.state.discard(candidate);
+        self.state.check_indexes().unwrap();
+    }
+}
+
+/// Orders are named by each implementation's own ids; results pair them.
+fn pair_ids(app: &BlockEvents, model: &BlockEvents, ids: &mut BTreeMap<OrderId, OrderId>) {
+    let flat =
+        |events: &BlockEvents| -> Vec<TxResult> { events.txs.iter().flatten().cloned().collect() };
+    for (app, model) in flat(app).iter().zip(&flat(model)) {
+        for (app, model) in app.actions.iter().zip(&model.actions) {
+            if let (Some(app), Some(model)) = (app.order, model.order) {
+                ids.insert(app, model);
+            }
+        }
+    }
+}
+
+fn with_model_ids(event: &Event, ids: &BTreeMap<OrderId, OrderId>) -> Event {
+    let mut event = event.clone();
+    let rename = |id: &mut OrderId| *id = ids.get(id).copied().unwrap_or(OrderId(u64::MAX));
+    match &mut event {
+        Event::Rested { order, .. }
+        | Event::Reduced { order, .. }
+        | Event::Removed { order, .. } => rename(order),
+        Event::Fill { maker, taker, .. } => {
+            rename(maker);
+            rename(taker);
+        }
+        _ => {}
+    }
+    event
+}
+
+fn market_of(event: &Event) -> Option<MarketId> {
+    match event {
+        Event::Rested { market, .. }
+        | Event::Reduced { market, .. }
+        | Event::Removed { market, .. }
+        | Event::Fill { market, .. }
+        | Event::Book { market, .. } => Some(*market),
+        _ => None,
+    }
+}
+
+/// Events in order per market; the others in order.
+fn by_market(events: &[Event]) -> BTreeMap<Option<MarketId>, Vec<Event>> {
+    let mut split: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for event in events {
+        split
+            .entry(market_of(event))
+            .or_default()
+            .push(event.clone());
+    }
+    split
+}
+
+fn compare_events(app: &BlockEvents, model: &BlockEvents, ids: &BTreeMap<OrderId, OrderId>) {
+    for (at, (app, model)) in app.txs.iter().zip(&model.txs).enumerate() {
+        for (app, model) in app.iter().zip(model) {
+            let plain = |tx: &TxResult| {
+                let actions: Vec<_> = tx
+                    .actions
+                    .iter()
+                    .map(|a| (a.code, a.filled, a.order.is_some()))
+                    .collect();
+                (tx.hash, tx.code, actions)
+            };
+            assert_eq!(plain(app), plain(model), "results of transaction {at}");
+        }
+        assert_eq!(app.len(), model.len(), "transaction {at}");
+    }
+    assert_eq!(app.txs.len(), model.txs.len());
+    let renamed: Vec<_> = app
+        .events
+        .iter()
+        .map(|event| with_model_ids(event, ids))
+        .collect();
+    let (app, model) = (by_market(&renamed), by_market(&model.events));
+    for market in app.keys().chain(model.keys()) {
+        let (app, model) = (app.get(market), model.get(market));
+        let none = Vec::new();
+        for (app, model) in app.unwrap_or(&none).iter().zip(model.unwrap_or(&none)) {
+            assert_eq!(app, model, "events of market {market:?}");
+        }
+        assert_eq!(
+            app.map(Vec::len),
+            model.map(Vec::len),
+            "events of market {market:?}"
+        );
+    }
+}
+
+fn compare_state(app: &Snapshot, model: &Model) {
+    let balances: Vec<_> = model
+        .balances()
+        .into_iter()
+        .map(|((account, asset), n)| (account, asset, n))
+        .collect();
+    assert_eq!(app.balances(), balances);
+    let positions: Vec<_> = model
+        .positions()
+        .into_iter()
+        .map(|((account, market), (size, cost))| (account, market, size, cost))
+        .collect();
+    assert_eq!(app.positions(), positions);
+    assert_eq!(app.chain().fee_pool, model.fee_pool());
+    assert_eq!(app.chain().deficit, model.deficit());
+    let markets = u32::try_from(app.spec().markets.len()).unwrap();
+    for market in (0..markets).map(MarketId) {
+        let (bids, asks) = app.orders(market).unwrap();
+        let (model_bids, model_asks) = model.orders(market);
+        for (app, model) in [(bids, model_bids), (asks, model_asks)] {
+            let app: Vec<_> = app
+                .iter()
+                .map(|o| {
+                    (
+                        o.account,
+                        o.price,
+                        o.remaining,
+                        o.filled,
+                        o.expiry,
+                        o.client_id,
+                        o.label,
+                    )
+                })
+                .collect();
+            let plain = |o: &RestingOrder| {
+                (
+                    o.account,
+                    o.price,
+                    o.remaining,
+                    o.filled,
+                    o.expiry,
+                    o.client_id,
+                    o.label,
+                )
+            };
+            assert_eq!(
+                app,
+                model.iter().map(plain).collect::<Vec<_>>(),
+                "book of {market}"
+            );
+        }
+    }
+    for account in model.accounts().keys() {
+        let view = app.account(account).unwrap();
+        let margin = model.margin(*account);
+        let ours = (
+            view.equity,
+            view.initial_margin,
+            view.maintenance_margin,
+            view.held_margin,
+            view.uncovered,
+        );
+        let theirs = (
+            margin.equity,
+            margin.initial,
+            margin.maintenance,
+            margin.held,
+            margin.uncovered,
+        );
+        assert_eq!(ours, theirs, "margin of {account}");
+    }
+}
+
+/// Fisher-Yates.
+fn shuffle(txs: &mut [Vec<u8>], rng: &mut Rng) {
+    for at in (1..txs.len()).rev() {
+        txs.swap(at, rng.index(at + 1));
+    }
+}
+
+/// The native transactions of a block in other bundles; what is repeated or not native stays.
+fn rebundle(txs: &[Vec<u8>], rng: &mut Rng) -> Vec<Vec<u8>> {
+    let ingress = Secret::ed25519([9; 32]);
+    let chain = chain_hash(&test_spec().chain_id);
+    let (native, mut others): (Vec<_>, Vec<_>) = txs
+        .iter()
+        .cloned()
+        .partition(|tx| tx.first() == Some(&TAG_NATIVE));
+    let mut rest = native.as_slice();
+    while !rest.is_empty() {
+        let (bundle, behind) = rest.split_at(rng.range(1, 9).min(rest.len() as u64) as usize);
+        others.push(encode_bundle(bundle, rng.next_u64(), &chain, &ingress));
+        rest = behind;
+    }
+    others
+}
+
+fn run(seed: u64, blocks: u64, size: u64, never: &mut Option<BTreeSet<String>>) {
+    let spec = test_spec();
+    let mut rng = Rng::new(seed ^ 0x5eed);
+    let mut workload = Workload::new(seed, &spec, test_secrets());
+    let mut model = Model::new(&spec);
+    let mut apps: Vec<App> = [1, 2, 3, 8].map(App::new).into();
+    let mut ids = BTreeMap::new();
+    for _ in 0..blocks {
+        let block = workload.next_block(size);
+        let seed_hash = apps[0].state.app_hash();
+        let txs = block_txs(&block.txs);
+        let mut shuffled = block.txs.clone();
+        shuffle(&mut shuffled, &mut rng);
+        let other_bundles = rebundle(&block.txs, &mut rng);
+        if rng.one_in(4) {
+            let half = &txs[..txs.len() / 2];
+            apps[1].drop_candidate(block.height, block.time + 7, half);
+        }
+        let (app_hash, events) = apps[0].execute(&block, &txs);
+        let model_events = model.execute(block.height, block.time, &seed_hash, &block.txs);
+        pair_ids(&events, &model_events, &mut ids);
+        compare_events(&events, &model_events, &ids);
+        for (app, own) in &ids {
+            model.alias(*app, *own);
+        }
+        model.check_invariants().unwrap();
+        compare_state(&apps[0].state.committed(), &model);
+        for (app, txs) in apps[1..]
+            .iter_mut()
+            .zip([&block.txs, &shuffled, &other_bundles])
+        {
+            let (other_hash, other) = app.execute(&block, &block_txs(txs));
+            assert_eq!(app_hash, other_hash, "height {}", block.height);
+            assert_eq!(events.events, other.events, "height {}", block.height);
+        }
+        workload.observe(&events);
+    }
+    apps[0].state.check_indexes().unwrap();
+    let missing = model.coverage().missing().into_iter().collect();
+    match never {
+        Some(never) => never.retain(|name| BTreeSet::contains(&missing, name)),
+        None => *never = Some(missing),
+    }
+}
+
+#[test]
+fn the_application_does_what_the_model_does() {
+    let mut never = None;
+    for seed in 0..10 {
+        println!("seed {seed}");
+        run(seed, 50, 40, &mut never);
+    }
+    // A generator that does not reach something proves nothing about it.
+    assert_eq!(never, Some(BTreeSet::new()), "never happened");
+}

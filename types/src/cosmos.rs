@@ -46,6 +46,11 @@ const ACCOUNT_NUMBER: u64 = 0;
 /// Decodes `TxRaw` bytes. Holds either bank transfers of the signer, or one `MsgActions`.
 pub(crate) fn decode(bytes: &[u8], spec: &ChainSpec, chain: &Hash) -> Result<Tx, Code> {
     let raw = TxRaw::decode(bytes).map_err(|_| Code::Undecodable)?;
+    // Only one encoding counts: the signature does not cover what is around the body, and nobody
+    // shall change the hash of another's transaction.
+    if raw.encode_to_vec() != bytes {
+        return Err(Code::Undecodable);
+    }
     let body = TxBody::decode(raw.body_bytes.as_slice()).map_err(|_| Code::Undecodable)?;
     let auth = AuthInfo::decode(raw.auth_info_bytes.as_slice()).map_err(|_| Code::Undecodable)?;
     let [signer] = auth.signer_infos.as_slice() else {

@@ -1,0 +1,91 @@
+//! Weights: every action has one, and what may do more weighs more.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::unreachable,
+    clippy::arithmetic_side_effects
+)]
+
+mod common;
+
+use ballast_types::{
+    Account, Action, Cancel, Decoded, GroupId, Order, Secret, TxBody, action_weight, chain_hash,
+    decode, sign_native, tx_weight,
+};
+use common::{CHAIN_ID, action, order, spec};
+use proptest::prelude::*;
+
+fn weight_of(actions: Vec<Action>, secret: &Secret) -> u64 {
+    let body = TxBody {
+        chain: chain_hash(CHAIN_ID),
+        account: Account::new(secret.id(), 0),
+        key: secret.public(),
+        nonce: 1,
+        expiry: 2,
+        actions,
+    };
+    let bytes = sign_native(&body, secret);
+    let spec = spec();
+    match decode(&bytes, &spec, &body.chain).unwrap() {
+        Decoded::Tx(tx) => tx_weight(&tx, &spec),
+        Decoded::Bundle(_) => unreachable!("a native transaction"),
+    }
+}
+
+fn with_fills(max_fills: u16) -> u64 {
+    action_weight(
+        &Action::Order(Order {
+            max_fills,
+            ..order()
+        }),
+        &spec(),
+    )
+}
+
+#[test]
+fn an_order_weighs_more_with_each_fill_it_may_have_up_to_the_chains_limit() {
+    let limit = spec().limits.max_fills;
+    assert!((0..limit).all(|fills| with_fills(fills) < with_fills(fills + 1)));
+    assert_eq!(with_fills(limit), with_fills(u16::MAX));
+}
+
+#[test]
+fn cancelling_everywhere_weighs_as_much_as_in_each_group() {
+    let mut spec = spec();
+    let one = action_weight(&Action::Cancel(Cancel::All(Some(GroupId(0)))), &spec);
+    spec.groups = vec![spec.groups[0].clone(); 5];
+    assert_eq!(
+        action_weight(&Action::Cancel(Cancel::All(None)), &spec),
+        5 * one
+    );
+}
+
+#[test]
+fn the_heaviest_transaction_fits_a_block() {
+    let spec = spec();
+    let heaviest = Action::Order(Order {
+        max_fills: spec.limits.max_fills,
+        ..order()
+    });
+    let actions = vec![heaviest; spec.limits.tx_actions.into()];
+    assert!(weight_of(actions, &Secret::ed25519([1; 32])) <= spec.limits.block_weight);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_transaction_weighs_its_actions_and_more(
+        actions in proptest::collection::vec(action(), 1..=8),
+        secp in any::<bool>(),
+    ) {
+        let secret = match secp {
+            true => Secret::secp256k1([1; 32]).unwrap(),
+            false => Secret::ed25519([1; 32]),
+        };
+        let spec = spec();
+        let weights: Vec<_> = actions.iter().map(|action| action_weight(action, &spec)).collect();
+        prop_assert!(weights.iter().all(|weight| *weight > 0));
+        prop_assert!(weight_of(actions, &secret) > weights.iter().sum());
+    }
+}

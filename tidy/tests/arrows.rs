@@ -1,6 +1,8 @@
 //! The dependency arrows point one way: types <- orderbook, risk, genesis <- app <- abci, gateway
 //! <- node.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;

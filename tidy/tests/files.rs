@@ -1,5 +1,7 @@
 //! Rules for the files of the repository.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

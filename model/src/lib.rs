@@ -80,7 +80,7 @@ impl Model {
             seed: *seed,
             ..Block::default()
         };
-        let before = self.state.clone();
+        let before = self.before();
         let txs = self.open(txs);
         let intents = self.authorise(txs);
         self.credit(intents.transfers);

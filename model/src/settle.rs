@@ -1,12 +1,12 @@
 //! Pass 5 and the end of the block: positions, cash, fees, and the events that report them.
 
 use crate::margin::fee;
-use crate::state::{Position, RestingOrder, State, sign};
+use crate::state::{Position, RestingOrder, sign};
 use crate::{Levels, Model};
 use ballast_types::{
     Account, AssetId, Atoms, BlockEvents, Event, Lots, MarketId, MarketKind, Side, Ticks,
 };
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 impl Model {
     /// Settles a fill of `lots` of a resting order, the maker first. Returns the fees of maker and
@@ -69,24 +69,31 @@ impl Model {
         }
     }
 
-    /// Reports balances, positions and books that differ from the beginning of the block.
-    pub(crate) fn close(&mut self, before: &State) -> BlockEvents {
-        let books = self.books_before(before);
+    /// What the events at the end of the block are compared with.
+    pub(crate) fn before(&self) -> Before {
+        Before {
+            balances: self.state.balances.clone(),
+            positions: self.state.positions.clone(),
+            books: self
+                .markets()
+                .map(|market| (market, self.levels(market)))
+                .collect(),
+        }
+    }
+
+    /// Reports books, balances and positions that differ from the beginning of the block.
+    pub(crate) fn close(&mut self, before: &Before) -> BlockEvents {
         let mut events = std::mem::take(&mut self.block.events);
         for group in self.groups() {
             events.extend(self.block.group_events.remove(&group).unwrap_or_default());
-            for (market, levels) in &books {
+            for (market, levels) in &before.books {
                 if self.group_of(*market) == group {
                     events.extend(self.book_event(*market, levels));
                 }
             }
         }
-        let keys = |state: &State| state.balances.keys().copied().collect::<Vec<_>>();
-        let accounts: BTreeSet<(Account, AssetId)> =
-            keys(before).into_iter().chain(keys(&self.state)).collect();
-        for (account, asset) in accounts {
-            let balance = self.state.balance(account, asset);
-            if balance != before.balance(account, asset) {
+        for (&(account, asset), &balance) in &self.state.balances {
+            if before.balances.get(&(account, asset)).copied().unwrap_or(0) != balance {
                 events.push(Event::Balance {
                     account,
                     asset,
@@ -94,24 +101,19 @@ impl Model {
                 });
             }
         }
-        for ((account, market), Position { size, cost }) in &self.state.positions {
+        for (&(account, market), &position) in &self.state.positions {
             let old = before
                 .positions
-                .get(&(*account, *market))
+                .get(&(account, market))
                 .copied()
                 .unwrap_or_default();
-            if old
-                != (Position {
-                    size: *size,
-                    cost: *cost,
-                })
-            {
-                let (account, market) = (*account, *market);
+            if old != position {
+                let Position { size, cost } = position;
                 events.push(Event::Position {
                     account,
                     market,
-                    size: *size,
-                    cost: *cost,
+                    size,
+                    cost,
                 });
             }
         }
@@ -124,17 +126,13 @@ impl Model {
         self.coverage.record(&events);
         events
     }
+}
 
-    /// The books as they were.
-    fn books_before(&self, before: &State) -> Vec<(MarketId, Levels)> {
-        let then = Self {
-            state: before.clone(),
-            ..self.clone()
-        };
-        self.markets()
-            .map(|market| (market, then.levels(market)))
-            .collect()
-    }
+/// Balances, positions and books as they were before the block.
+pub(crate) struct Before {
+    balances: BTreeMap<(Account, AssetId), Atoms>,
+    positions: BTreeMap<(Account, MarketId), Position>,
+    books: Vec<(MarketId, Levels)>,
 }
 
 /// Changes a perpetual position by `signed` lots at `lot_cost` each. Returns the cash that closing

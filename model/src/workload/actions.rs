@@ -1,6 +1,6 @@
 //! Random actions.
 
-use super::Workload;
+use super::{Known, Workload};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Atoms, Cancel, GroupId, Lots, MarketId, Order,
     OrderId, OrderRef, PriceUpdate, SetAgent, Side, Ticks, TimeInForce, Transfer,
@@ -126,68 +126,92 @@ impl Workload {
         }
     }
 
-    /// An order that the account had resting lately, or any id.
-    fn order_id(&mut self, account: Account) -> OrderId {
-        let own: Vec<OrderId> = self
-            .orders
-            .iter()
-            .filter(|(owner, _)| *owner == account)
-            .map(|(_, order)| *order)
-            .rev()
-            .take(10)
-            .collect();
-        let all: Vec<OrderId> = self.orders.iter().map(|(_, order)| *order).collect();
-        match self.rng.below(20) {
+    /// An order that the account had resting lately.
+    fn own_order(&mut self, account: Account) -> Option<Known> {
+        let own = self.orders.iter().filter(|known| known.account == account);
+        let own: Vec<Known> = own.rev().take(10).copied().collect();
+        (!own.is_empty()).then(|| self.rng.pick(&own))
+    }
+
+    /// Any id: of nobody's order, of another's, of one that is gone.
+    fn stray_id(&mut self) -> OrderId {
+        let all: Vec<OrderId> = self.orders.iter().map(|known| known.id).collect();
+        match self.rng.below(4) {
             0 => OrderId(self.rng.next_u64()),
             1 => OrderId(self.rng.pick(&[0, u64::MAX, 1 << 50, 5 << 50])),
             2 if !all.is_empty() => self.rng.pick(&all),
-            _ if !own.is_empty() => self.rng.pick(&own),
             _ => OrderId(self.rng.below(9)),
         }
     }
 
+    fn order_id(&mut self, account: Account) -> OrderId {
+        let own = self.own_order(account).filter(|_| !self.rng.one_in(12));
+        own.map_or_else(|| self.stray_id(), |known| known.id)
+    }
+
     fn cancel(&mut self, account: Account) -> Cancel {
-        match self.rng.below(24) {
-            0..=11 => Cancel::Order(self.order_id(account)),
-            12..=15 => {
+        match self.rng.below(48) {
+            0..=29 => Cancel::Order(self.order_id(account)),
+            30..=36 => {
                 let client_id = u128::from(self.rng.below(6));
                 Cancel::Client {
                     group: self.group(),
                     client_id,
                 }
             }
-            16..=19 => Cancel::Label {
+            37..=42 => Cancel::Label {
                 group: self.group(),
                 label: self.label(),
             },
-            20..=21 => Cancel::Market(self.market()),
-            22 => Cancel::All(Some(self.group())),
+            43..=45 => Cancel::Market(self.market()),
+            46 => Cancel::All(Some(self.group())),
             _ => Cancel::All(None),
         }
     }
 
     fn amend(&mut self, account: Account) -> Amend {
-        let order = if self.rng.one_in(4) {
-            let client_id = u128::from(self.rng.range(1, 5));
-            OrderRef::Client {
-                group: self.group(),
-                client_id,
-            }
-        } else {
-            OrderRef::Id(self.order_id(account))
+        let known = self.own_order(account).filter(|_| !self.rng.one_in(12));
+        self.amend_of(known)
+    }
+
+    /// Changes a known order, or one that does not exist.
+    fn amend_of(&mut self, known: Option<Known>) -> Amend {
+        let most = self.spec.limits.max_fills;
+        let max_fills = if self.rng.one_in(2) { 0 } else { most };
+        let keep_on_reject = self.rng.one_in(2);
+        let Some(known) = known else {
+            let order = OrderRef::Id(self.stray_id());
+            return Amend {
+                order,
+                price: 1_000,
+                size: 5,
+                keep_on_reject,
+                max_fills,
+            };
         };
-        let market = self.market();
+        let group = self
+            .spec
+            .market(known.market)
+            .map_or(GroupId(0), |market| market.group);
+        let order = match known.client_id {
+            Some(client_id) if self.rng.one_in(2) => OrderRef::Client { group, client_id },
+            _ => OrderRef::Id(known.id),
+        };
         let side = self.rng.pick(&[Side::Buy, Side::Sell]);
-        let max_fills = if self.rng.one_in(3) {
-            0
-        } else {
-            self.spec.limits.max_fills
-        };
+        let same_price = self.rng.one_in(2);
         Amend {
             order,
-            price: self.price(market, side),
-            size: if self.rng.one_in(3) { 2 } else { self.size() },
-            keep_on_reject: self.rng.one_in(2),
+            price: if same_price {
+                known.price
+            } else {
+                self.price(known.market, side)
+            },
+            size: if self.rng.one_in(3) {
+                self.size()
+            } else {
+                self.rng.signed(2, known.size + 2)
+            },
+            keep_on_reject,
             max_fills,
         }
     }
@@ -226,8 +250,10 @@ impl Workload {
     }
 
     fn agent(&mut self, master: AccountId) -> SetAgent {
-        let at = self.rng.index(self.secrets.len());
-        self.agents.insert(master, at);
+        let at = match self.agents.get(&master) {
+            Some(at) if self.rng.one_in(2) => *at,
+            _ => self.rng.index(self.secrets.len()),
+        };
         let markets = match self.rng.below(3) {
             0 => vec![self.market(), self.market()],
             _ => Vec::new(),
@@ -298,18 +324,84 @@ impl Workload {
             }
             // The same order is amended twice.
             _ => {
-                let order = OrderRef::Id(self.order_id(account));
-                let actions = (0..2)
-                    .map(|_| {
-                        Action::Amend(Amend {
-                            order,
-                            keep_on_reject: true,
-                            ..self.amend(account)
-                        })
+                let known = self.own_order(account);
+                let amends: Vec<Amend> = (0..2).map(|_| self.amend_of(known)).collect();
+                let keep = |amend| {
+                    Action::Amend(Amend {
+                        keep_on_reject: true,
+                        ..amend
                     })
-                    .collect();
+                };
+                let actions = amends.into_iter().map(keep).collect();
                 vec![self.native_of(account, actions)]
             }
+        }
+    }
+
+    /// After a move of the marks: cash for accounts that may be uncovered now, and orders of theirs
+    /// that add risk at once.
+    pub(super) fn rescue(&mut self) -> Vec<Vec<u8>> {
+        let margin = self.spec.margin_asset;
+        let cash = |account: &Account| self.balances.get(&(*account, margin)).copied();
+        let owned: Vec<Account> = self
+            .accounts
+            .iter()
+            .filter(|a| self.is_owned(**a))
+            .copied()
+            .collect();
+        let Some(richest) = owned.iter().copied().max_by_key(cash) else {
+            return Vec::new();
+        };
+        let amount = cash(&richest)
+            .and_then(|cash| u128::try_from(cash / 4).ok())
+            .unwrap_or(0);
+        let mut txs = Vec::new();
+        let held = self
+            .positions
+            .iter()
+            .filter(|((a, _), p)| **p != 0 && self.is_owned(*a));
+        let holders: Vec<Account> = held.map(|((account, _), _)| *account).collect();
+        for _ in 0..3.min(holders.len()) {
+            let to = self.rng.pick(&holders);
+            let send = Action::Transfer(Transfer {
+                asset: margin,
+                amount,
+                to,
+            });
+            txs.push(self.native_of(richest, vec![send]));
+            let actions = (0..2)
+                .map(|_| Action::Order(self.crossing_order(to)))
+                .collect();
+            txs.push(self.native_of(to, actions));
+        }
+        txs
+    }
+
+    /// An IOC order in a market where the account has a position, with a limit that crosses.
+    fn crossing_order(&mut self, account: Account) -> Order {
+        let held = self
+            .positions
+            .iter()
+            .filter(|((a, _), p)| *a == account && **p != 0);
+        let held: Vec<(MarketId, Lots)> = held.map(|((_, m), p)| (*m, *p)).collect();
+        let (market, position) = self.rng.pick(&held);
+        let side = self.rng.pick(&[Side::Buy, Side::Sell]);
+        let mark = self.mark(market);
+        Order {
+            market,
+            side,
+            price: if side == Side::Buy {
+                mark + mark / 50
+            } else {
+                mark - mark / 50
+            },
+            size: self.rng.signed(2, position.abs() + 2),
+            tif: TimeInForce::Ioc,
+            post_only: false,
+            reduce_only: false,
+            client_id: None,
+            label: 0,
+            max_fills: self.spec.limits.max_fills,
         }
     }
 

@@ -43,15 +43,28 @@ pub struct Workload {
     positions: BTreeMap<(Account, MarketId), Lots>,
     marks: Vec<Ticks>,
     /// Orders that rested lately; some of them are gone.
-    orders: Vec<(Account, OrderId)>,
+    orders: Vec<Known>,
     /// Next Cosmos sequence by master, as far as known.
     sequences: BTreeMap<AccountId, u64>,
     /// Cosmos transactions under way.
     cosmos_sent: BTreeMap<Hash, AccountId>,
-    /// Agents that were set, by master.
+    /// The agent that was set last, by master; an index into `secrets`.
     agents: BTreeMap<AccountId, usize>,
+    /// True when the last block changed a mark.
+    marks_moved: bool,
     /// Transactions sent before, to be sent again.
     old: Vec<Vec<u8>>,
+}
+
+/// An order that rested.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    account: Account,
+    id: OrderId,
+    market: MarketId,
+    price: Ticks,
+    size: Lots,
+    client_id: Option<u128>,
 }
 
 /// Orders remembered.
@@ -96,6 +109,7 @@ impl Workload {
             sequences: BTreeMap::new(),
             cosmos_sent: BTreeMap::new(),
             agents: BTreeMap::new(),
+            marks_moved: false,
             old: Vec::new(),
             spec: spec.clone(),
         }
@@ -113,6 +127,9 @@ impl Workload {
         }
         if self.rng.one_in(3) {
             txs.push(self.bundle());
+        }
+        if std::mem::take(&mut self.marks_moved) {
+            txs.extend(self.rescue());
         }
         self.old.extend(txs.iter().cloned());
         let surplus = self.old.len().saturating_sub(OLD);
@@ -138,10 +155,46 @@ impl Workload {
             match event {
                 Event::Mark { market, price } => {
                     if let Some(mark) = self.marks.get_mut(market.index()) {
+                        self.marks_moved |= *mark != *price;
                         *mark = *price;
                     }
                 }
-                Event::Rested { order, account, .. } => self.orders.push((*account, *order)),
+                Event::Rested {
+                    market,
+                    order,
+                    account,
+                    price,
+                    size,
+                    client_id,
+                    ..
+                } => {
+                    self.orders.push(Known {
+                        account: *account,
+                        id: *order,
+                        market: *market,
+                        price: *price,
+                        size: *size,
+                        client_id: *client_id,
+                    });
+                }
+                Event::Removed { order, .. } => self.orders.retain(|known| known.id != *order),
+                Event::Fill { maker, size, .. } => {
+                    for known in self.orders.iter_mut().filter(|known| known.id == *maker) {
+                        known.size -= size;
+                    }
+                    self.orders.retain(|known| known.size > 0);
+                }
+                Event::Agent {
+                    account,
+                    key,
+                    expiry,
+                } => {
+                    self.agents.remove(&account.master);
+                    let at = self.secrets.iter().position(|secret| secret.id() == *key);
+                    if let Some(at) = at.filter(|_| *expiry > self.time) {
+                        self.agents.insert(account.master, at);
+                    }
+                }
                 Event::Balance {
                     account,
                     asset,
@@ -232,14 +285,19 @@ impl Workload {
 
     /// An account that a known key owns.
     fn own_account(&mut self) -> Account {
-        let owners: Vec<AccountId> = self.secrets.iter().map(Secret::id).collect();
         let own: Vec<Account> = self
             .accounts
             .iter()
-            .filter(|a| owners.contains(&a.master))
+            .filter(|account| self.is_owned(**account))
             .copied()
             .collect();
         self.rng.pick(&own)
+    }
+
+    fn is_owned(&self, account: Account) -> bool {
+        self.secrets
+            .iter()
+            .any(|secret| secret.id() == account.master)
     }
 
     /// A transaction of a wallet: transfers or a batch of actions.

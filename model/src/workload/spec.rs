@@ -20,7 +20,7 @@ pub fn test_spec() -> ChainSpec {
         let subs = if at % 2 == 0 { 2 } else { 1 };
         for sub in 0..subs {
             let account = Account::new(secret.id(), sub);
-            balances.push((account, AssetId(0), 60_000_000));
+            balances.push((account, AssetId(0), 15_000_000));
             balances.push((account, AssetId(1), 400_000));
             balances.push((account, AssetId(2), 900_000));
         }
@@ -71,8 +71,8 @@ fn tight_limits(accounts: u32) -> Limits {
         sweep_orders: 3,
         nonce_past_ms: 4_000,
         nonce_future_ms: 1_500,
-        bucket_tokens: 14,
-        bucket_refill: 6,
+        bucket_tokens: 20,
+        bucket_refill: 12,
         cancel_tokens: 5,
         floors: 4,
         ..Limits::default()

@@ -29,7 +29,8 @@ fn shares_go_by_equity_and_everyone_gets_something() {
     let one = weight(&tx(0, 0));
     let full = one * 40 + 60;
     // Equities, transactions that wait, and what a block of 40 takes of each.
-    let cases: [(&str, [u128; 3], [u64; 3], [usize; 3]); 5] = [
+    type Case = (&'static str, [u128; 3], [u64; 3], [usize; 3]);
+    let cases: [Case; 5] = [
         ("alike", [5, 5, 5], [40, 40, 40], [14, 13, 13]),
         (
             "three to one",
@@ -109,7 +110,8 @@ fn live_cancels_come_first_up_to_a_quarter() {
     let resting = OrderId::new(GroupId(0), 1, 2).unwrap();
     let named = |order| move |nonce| cancel(1, 1_000 + nonce, Cancel::Order(order));
     let one = weight(&tx(0, 0));
-    let cases: [(&str, &dyn Fn(u64) -> Bytes, bool); 3] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(u64) -> Bytes, bool);
+    let cases: [Case<'_>; 3] = [
         ("of an order that rests", &named(resting), true),
         (
             "that leaves a floor",

@@ -217,11 +217,11 @@ fn a_full_pool_says_so() {
 
 #[test]
 fn strangers_share_a_quota_and_validators_have_their_own() {
+    let stranger = |stamp| bundle(&user(30), stamp, &[tx(0, 1), tx(0, 2)]);
     let pool = pool_with(Mode::App, 0, Books::default(), |config| {
-        config.shared_rate = 1_300;
+        config.shared_rate = 2 * stranger(0).len() as u64;
         config.origin_rate = 100_000;
     });
-    let stranger = |stamp| bundle(&user(30), stamp, &[tx(0, 1), tx(0, 2)]);
     assert_eq!(pool.insert_tx(stranger(1)), 0);
     settle(&pool);
     assert_eq!(

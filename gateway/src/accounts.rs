@@ -4,7 +4,7 @@ use crate::auth::{Grant, grant};
 use crate::client::{Client, text};
 use crate::error::ApiError;
 use crate::events::{EventRow, OwnEvent, own, owners};
-use crate::feed::Message;
+use crate::messages::Message;
 use crate::{Shared, View, json};
 use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;

@@ -5,11 +5,12 @@ use crate::accounts::Accounts;
 use crate::book::Book;
 use crate::client::{Client, text};
 use crate::error::ApiError;
-use crate::events::{LevelRow, levels};
+use crate::events;
+use crate::messages::{Ack, BboBody, BlockBody, BookSnapshot, BookUpdate, Message, TradesBody};
 use crate::{Committed, HEIGHTS, Shared, TRADES, json};
 use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;
-use ballast_types::{Account, BlockEvents, Event, KeyId, Lots, MarketId, Side, Ticks, TimeMs};
+use ballast_types::{Account, BlockEvents, Event, KeyId, Lots, MarketId, Side, Ticks};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -43,73 +44,6 @@ pub(crate) enum Command {
     },
     /// The connection has ended.
     Gone(u64),
-}
-
-/// A message of a channel.
-#[derive(Serialize)]
-pub(crate) struct Message<'a, T> {
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    pub channel: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub market: Option<&'a str>,
-    pub seq: u64,
-    pub height: u64,
-    pub time: TimeMs,
-    #[serde(flatten)]
-    pub body: T,
-}
-
-/// Answer to a request about a subscription.
-#[derive(Serialize)]
-struct Ack<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Value::is_null")]
-    id: Value,
-    channel: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    market: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct BookSnapshot<'a> {
-    tick: &'a str,
-    lot: &'a str,
-    bids: Vec<(Ticks, Lots)>,
-    asks: Vec<(Ticks, Lots)>,
-    checksum: u32,
-}
-
-#[derive(Serialize)]
-struct BookUpdate {
-    levels: Vec<LevelRow>,
-    checksum: u32,
-}
-
-#[derive(Serialize)]
-struct BboBody {
-    bid: Option<json::BookLevel>,
-    ask: Option<json::BookLevel>,
-}
-
-#[derive(Serialize)]
-struct TradesBody<'a> {
-    trades: &'a [json::Trade],
-}
-
-#[derive(Serialize)]
-struct BlockBody {
-    app_hash: String,
-    txs: usize,
-    orders: usize,
-    fills: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    results: Option<Vec<(String, u16)>>,
 }
 
 #[derive(Default)]
@@ -325,7 +259,7 @@ impl Feed {
         let target = Target::Book(market);
         self.send(target, || {
             let body = BookUpdate {
-                levels: self::levels(levels),
+                levels: events::levels(levels),
                 checksum,
             };
             self.message("update", target, seq, &committed.events, body)
@@ -371,7 +305,7 @@ impl Feed {
         for hashes in [false, true] {
             let target = Target::Blocks { hashes };
             self.send(target, || {
-                let body = block_body(committed, hashes);
+                let body = BlockBody::new(committed, hashes);
                 self.message("update", target, self.blocks_seq, block, body)
             });
         }
@@ -597,29 +531,5 @@ impl Feed {
             account,
             seq,
         });
-    }
-}
-
-fn block_body(committed: &Committed, hashes: bool) -> BlockBody {
-    let block = &committed.events;
-    let txs = || block.txs.iter().flatten();
-    let orders = txs()
-        .flat_map(|tx| &tx.actions)
-        .filter(|action| action.order.is_some());
-    let fills = block
-        .events
-        .iter()
-        .filter(|event| matches!(event, Event::Fill { .. }));
-    let results = || {
-        txs()
-            .map(|tx| (hex::encode(tx.hash), tx.code.number()))
-            .collect()
-    };
-    BlockBody {
-        app_hash: hex::encode(committed.view.chain().app_hash),
-        txs: txs().count(),
-        orders: orders.count(),
-        fills: fills.count(),
-        results: hashes.then(results),
     }
 }

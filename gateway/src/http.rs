@@ -40,6 +40,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let routes = Router::new()
         .route("/health", get(health))
         .route("/v1/chain", get(chain))
+        .route("/v1/assets", get(assets))
         .route("/v1/markets", get(markets))
         .route("/v1/markets/{market}", get(market))
         .route("/v1/book/{market}", get(book))
@@ -216,6 +217,11 @@ async fn health(State(shared): Shares) -> Answer {
 async fn chain(State(shared): Shares, pairs: Pairs) -> Answer {
     let block = Params::new(pairs)?.only_block(&shared)?;
     Ok(Json(json::chain(&shared.catalog, &block.view.chain())).into_response())
+}
+
+async fn assets(State(shared): Shares, pairs: Pairs) -> Answer {
+    Params::new(pairs)?.done()?;
+    Ok(Json(json::assets(&shared.catalog)).into_response())
 }
 
 async fn markets(State(shared): Shares, pairs: Pairs) -> Answer {

@@ -64,6 +64,32 @@ pub(crate) fn chain(catalog: &Catalog, view: &ChainView) -> Chain {
 }
 
 #[derive(Serialize)]
+pub(crate) struct Assets {
+    assets: Vec<Asset>,
+}
+
+#[derive(Serialize)]
+struct Asset {
+    asset: String,
+    id: u16,
+    denom: String,
+    decimals: u8,
+}
+
+/// All assets in the order of their ids. They never change.
+pub(crate) fn assets(catalog: &Catalog) -> Assets {
+    let asset = |(id, asset): (u16, &ballast_types::AssetSpec)| Asset {
+        asset: asset.symbol.clone(),
+        id,
+        denom: asset.denom.clone(),
+        decimals: asset.decimals,
+    };
+    Assets {
+        assets: (0..).zip(&catalog.spec.assets).map(asset).collect(),
+    }
+}
+
+#[derive(Serialize)]
 pub(crate) struct Market {
     market: String,
     id: u32,

@@ -15,6 +15,7 @@ mod events;
 mod feed;
 mod http;
 mod json;
+mod messages;
 mod results;
 mod ws;
 

@@ -31,7 +31,7 @@ const WRITE_BUFFER: usize = 16 << 10;
 /// Masters that one connection may prove keys for.
 const MAX_GRANTS: usize = 1_000;
 /// How long the close frame may take.
-const CLOSE: Duration = Duration::from_secs(1);
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Close codes of RFC 6455.
 const GOING_AWAY: u16 = 1001;

@@ -91,7 +91,7 @@ impl Workload {
         let post_only = self.rng.one_in(3);
         let tif = match self.rng.below(12) {
             0..=4 => TimeInForce::Gtc,
-            5..=7 => TimeInForce::Gtt(self.time + self.rng.below(4_000)),
+            5..=7 => TimeInForce::Gtt(self.time + self.rng.below(9_000)),
             8..=10 if !post_only || self.rng.one_in(9) => TimeInForce::Ioc,
             11 if !post_only => TimeInForce::Fok,
             _ => TimeInForce::Gtc,
@@ -108,10 +108,10 @@ impl Workload {
             market,
             side,
             price: self.price(market, side),
-            size: if closes && self.rng.one_in(2) {
-                position.abs()
-            } else {
-                self.size()
+            size: match self.rng.below(4) {
+                0 if closes => position.abs(),
+                1 if closes => position.abs() + position.abs() / 2,
+                _ => self.size(),
             },
             tif,
             post_only,
@@ -259,7 +259,7 @@ impl Workload {
             _ => Vec::new(),
         };
         SetAgent {
-            key: self.secrets[at].id(),
+            key: self.owners[at],
             expiry: self.time + self.rng.below(20_000),
             markets,
             max_notional: self.rng.pick(&[0, 0, 10_000_000, 1 << 100, (1 << 100) + 1]),
@@ -292,7 +292,7 @@ impl Workload {
     /// Transactions that belong together and reach what chance rarely does.
     pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
         let account = self.own_account();
-        let authority = Account::new(self.secrets[0].id(), 0);
+        let authority = Account::new(self.owners[0], 0);
         match self.rng.below(4) {
             // A jump of the marks.
             0 => {

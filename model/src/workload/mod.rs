@@ -36,6 +36,8 @@ pub struct Workload {
     spec: ChainSpec,
     chain: Hash,
     secrets: Vec<Secret>,
+    /// Addresses of `secrets`, which take long to derive.
+    owners: Vec<AccountId>,
     height: u64,
     time: TimeMs,
     accounts: Vec<Account>,
@@ -94,6 +96,7 @@ impl Workload {
         Self {
             rng: Rng::new(seed),
             chain: chain_hash(&spec.chain_id),
+            owners: secrets.iter().map(Secret::id).collect(),
             secrets,
             height: 0,
             time: spec.genesis_time,
@@ -190,7 +193,7 @@ impl Workload {
                     expiry,
                 } => {
                     self.agents.remove(&account.master);
-                    let at = self.secrets.iter().position(|secret| secret.id() == *key);
+                    let at = self.owners.iter().position(|owner| owner == key);
                     if let Some(at) = at.filter(|_| *expiry > self.time) {
                         self.agents.insert(account.master, at);
                     }
@@ -279,8 +282,8 @@ impl Workload {
     }
 
     fn owner(&self, master: AccountId) -> Secret {
-        let owner = self.secrets.iter().find(|secret| secret.id() == master);
-        owner.unwrap_or(&self.secrets[0]).clone()
+        let at = self.owners.iter().position(|owner| *owner == master);
+        self.secrets[at.unwrap_or(0)].clone()
     }
 
     /// An account that a known key owns.
@@ -295,9 +298,7 @@ impl Workload {
     }
 
     fn is_owned(&self, account: Account) -> bool {
-        self.secrets
-            .iter()
-            .any(|secret| secret.id() == account.master)
+        self.owners.contains(&account.master)
     }
 
     /// A transaction of a wallet: transfers or a batch of actions.

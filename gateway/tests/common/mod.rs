@@ -1,6 +1,6 @@
 //! A hand-made exchange whose blocks the gateway is fed with, and clients on real sockets.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod client;
 
@@ -231,8 +231,10 @@ impl World {
                 } else {
                     &mut *asks
                 };
-                side.insert(*price, *size);
-                side.retain(|_, size| *size > 0);
+                match size {
+                    0 => side.remove(price),
+                    size => side.insert(*price, *size),
+                };
             }
             let checksum = self.state.checksum(*market);
             events.push(Event::Book {

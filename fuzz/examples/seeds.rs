@@ -3,6 +3,7 @@
 
 use ballast_fuzz::{GENESIS_TIME, secret, spec};
 use ballast_genesis::{GenesisValidator, demo, to_json};
+use ballast_model::workload::Rng;
 use ballast_types::{
     Account, Action, Amend, AssetId, Cancel, GroupId, MarketId, Order, OrderId, OrderRef,
     PriceUpdate, Secret, SetAgent, Side, TimeInForce, Transfer, TxBody, chain_hash, encode_bundle,
@@ -103,6 +104,13 @@ fn main() -> io::Result<()> {
         "short",
         &encode_bundle(&[[1, 2, 3]], 1, &chain, &secret(0)),
     )?;
+
+    // For blocks any bytes will do; long ones give the fuzzer something to cut.
+    let mut rng = Rng::new(1);
+    for number in 0..16 {
+        let program: Vec<_> = (0..600).map(|_| rng.byte()).collect();
+        write("block", &format!("random{number}"), &program)?;
+    }
 
     let validator = GenesisValidator {
         name: "one".to_owned(),

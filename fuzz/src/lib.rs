@@ -1,4 +1,6 @@
-//! What the fuzz targets share: a chain.
+//! What the fuzz targets share: a chain, and blocks made from bytes.
+
+pub mod script;
 
 use ballast_genesis::{GenesisValidator, demo, validate};
 use ballast_types::{Account, ChainSpec, Secret};

@@ -112,7 +112,8 @@ fn call<A: Application>(request: request::Value, app: &A, pool: &dyn Pool) -> re
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         return (*text).to_owned();
     }

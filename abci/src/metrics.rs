@@ -1,8 +1,11 @@
 //! What a node counts about itself, for Prometheus.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ballast_types::{BlockEvents, Code, Event};
+use ballast_app::{Snapshot, Stats};
+use ballast_types::{BlockEvents, Code};
+use parking_lot::Mutex;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
@@ -11,6 +14,8 @@ use prometheus::{
 /// The metrics of one node, in a registry of their own. All names start with `ballast_`.
 pub struct Metrics {
     registry: Registry,
+    /// The last committed state, for what is only worth counting when somebody asks.
+    state: Mutex<Option<Arc<Snapshot>>>,
     /// Last committed height.
     pub height: IntGauge,
     /// Seconds of each pass of a block, by name; hashing of the pages is one of them.
@@ -37,8 +42,6 @@ pub struct Metrics {
     pub signatures: IntCounterVec,
     /// Pages that the last block wrote.
     pub pages_dirty: IntGauge,
-    /// Pages of the state.
-    pub pages: IntGauge,
     /// Bytes of the state.
     pub state_bytes: IntGauge,
     /// Seconds from the first sight of a transaction at this node to its commit.
@@ -79,7 +82,6 @@ impl Metrics {
             resends: add.counter("resends_total", "Transactions sent to the peers again")?,
             signatures: add.counters("signatures_total", "Signatures by way of checking", "how")?,
             pages_dirty: add.gauge("pages_dirty", "Pages that the last block wrote")?,
-            pages: add.gauge("pages", "Pages of the state")?,
             state_bytes: add.gauge("state_bytes", "Bytes of the state")?,
             finality_seconds: add.histogram(
                 "finality_seconds",
@@ -92,12 +94,19 @@ impl Metrics {
             )?,
             crossed_books: add.counter("crossed_books_total", "Books crossed after a block")?,
             proposals_refused: add.counter("proposals_refused_total", "Proposals refused")?,
+            state: Mutex::new(None),
             registry,
         })
     }
 
     /// The text exposition format.
     pub fn text(&self) -> String {
+        let state = self.state.lock().clone();
+        if let Some(state) = state {
+            let deficit = state.chain().deficit;
+            self.deficit.set(i64::try_from(deficit).unwrap_or(i64::MAX));
+            self.state_bytes.set(gauge(state.page_bytes()));
+        }
         let mut text = Vec::new();
         // Writing to a Vec fails only for a malformed family, of which there is none.
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
@@ -106,24 +115,23 @@ impl Metrics {
         String::from_utf8(text).unwrap_or_default()
     }
 
-    /// Counts what a committed block did.
-    pub fn count(&self, events: &BlockEvents) {
-        self.height
-            .set(i64::try_from(events.height).unwrap_or(i64::MAX));
-        let mut orders = 0;
+    /// Counts what a committed block did, and keeps the state after it for [`text`](Self::text).
+    pub fn count(&self, events: &BlockEvents, stats: &Stats, state: Arc<Snapshot>) {
+        self.height.set(gauge(events.height));
         for result in events.txs.iter().flatten() {
             self.count_code(result.code);
             for action in &result.actions {
                 self.count_code(action.code);
-                orders += u64::from(action.order.is_some());
             }
         }
-        self.orders.inc_by(orders);
-        let fills = events
-            .events
-            .iter()
-            .filter(|event| matches!(event, Event::Fill { .. }));
-        self.fills.inc_by(fills.count() as u64);
+        self.orders.inc_by(stats.orders);
+        self.fills.inc_by(stats.fills);
+        self.pages_dirty.set(gauge(stats.pages));
+        self.crossed_books.inc_by(stats.violations.crossed_books);
+        if !stats.violations.none() {
+            self.invariant_violations.inc();
+        }
+        *self.state.lock() = Some(state);
     }
 
     fn count_code(&self, code: Code) {
@@ -138,6 +146,10 @@ impl Metrics {
             .with_label_values(&[pass])
             .observe(time.as_secs_f64());
     }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Seconds from 100 us to 6.5 s, in steps of two.
@@ -199,6 +211,7 @@ fn buckets(name: &str, help: &str) -> HistogramOpts {
 
 #[cfg(test)]
 mod tests {
+    use ballast_app::State;
     use ballast_types::TxResult;
 
     use super::*;
@@ -211,18 +224,28 @@ mod tests {
             code: Code::NonceUsed,
             actions: Vec::new(),
         };
-        metrics.count(&BlockEvents {
+        let events = BlockEvents {
             height: 7,
             txs: vec![vec![refused]],
             ..Default::default()
-        });
+        };
+        let state = State::genesis(Arc::new(crate::pool::tests::spec())).unwrap();
+        let mut stats = Stats {
+            orders: 3,
+            ..Stats::default()
+        };
+        stats.violations.crossed_books = 2;
+        metrics.count(&events, &stats, state.committed());
         metrics.observe_pass("match", Duration::from_millis(2));
         let text = metrics.text();
         for line in [
             "ballast_height 7",
             "ballast_rejections_total{code=\"NONCE_USED\"} 1",
             "ballast_pass_seconds_count{pass=\"match\"} 1",
-            "ballast_orders_total 0",
+            "ballast_orders_total 3",
+            "ballast_crossed_books_total 2",
+            "ballast_invariant_violations_total 1",
+            "ballast_deficit_atoms 0",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

@@ -20,12 +20,12 @@ fn varint(number: u32, value: u64) -> Vec<u8> {
 }
 
 /// Owner of the account of Cosmos tests, which exists when a test's [`Books`] say so.
-pub(super) fn wallet(number: u8) -> Secret {
+pub(crate) fn wallet(number: u8) -> Secret {
     Secret::secp256k1([number + 1; 32]).unwrap()
 }
 
 /// An order of `wallet(number)` as `TxRaw`, in SIGN_MODE_DIRECT.
-pub(super) fn cosmos(number: u8, sequence: u64) -> Bytes {
+pub(crate) fn cosmos(number: u8, sequence: u64) -> Bytes {
     let owner = wallet(number);
     let PublicKey::Secp256k1(key) = owner.public() else {
         panic!()

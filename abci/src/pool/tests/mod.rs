@@ -1,7 +1,7 @@
 //! Fixtures, and what the pool does as tables.
 
 mod blocks;
-mod cosmos;
+pub(crate) mod cosmos;
 mod ingress;
 mod network;
 
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ballast_app::view::MasterView;
-use ballast_genesis::{GenesisValidator, demo, validate};
+use ballast_genesis::{Genesis, GenesisValidator, demo, validate};
 use ballast_types::{
     Account, AccountId, Action, BlockEvents, Cancel, ChainSpec, Code, Decoded, MarketId, Order,
     OrderId, Secret, Side, TimeInForce, TimeMs, TxBody, TxHash, TxResult, chain_hash, decode,
@@ -21,7 +21,7 @@ use super::*;
 
 /// Block time of the tests in ms: ahead of every wall clock, which then decides nothing.
 pub(crate) const NOW: TimeMs = 4_000_000_000_000;
-const CHAIN: &str = "pool-test";
+pub(crate) const CHAIN: &str = "pool-test";
 
 /// Owners of accounts: `user(0)` to `user(9)` exist.
 pub(crate) fn user(number: u8) -> Secret {
@@ -33,6 +33,11 @@ pub(crate) fn validator(number: u8) -> Secret {
 }
 
 pub(crate) fn spec() -> ChainSpec {
+    validate(&genesis(), CHAIN, NOW).unwrap().into_spec()
+}
+
+/// Ten users and three wallets with a billion USDC each, and four validators.
+pub(crate) fn genesis() -> Genesis {
     let hex = |secret: Secret| {
         let ballast_types::PublicKey::Ed25519(key) = secret.public() else {
             panic!()
@@ -47,11 +52,10 @@ pub(crate) fn spec() -> ChainSpec {
         ingress_key: hex(validator(number)),
         power: 10,
     });
-    let accounts: Vec<_> = (0..10)
-        .map(|number| Account::new(user(number).id(), 0))
-        .collect();
-    let genesis = demo(&accounts, user(0).id(), validators.collect());
-    validate(&genesis, CHAIN, NOW).unwrap().into_spec()
+    let wallets = (0..3).map(|number| cosmos::wallet(number).id());
+    let owners = (0..10).map(|number| user(number).id()).chain(wallets);
+    let accounts: Vec<_> = owners.map(|owner| Account::new(owner, 0)).collect();
+    demo(&accounts, user(0).id(), validators.collect())
 }
 
 /// A state in which the ten users exist.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::cmd;
+use crate::cmd::{self, Failure};
 
 /// A deterministic derivatives exchange that a group of validators runs together.
 #[derive(Parser, Debug)]
@@ -29,6 +29,16 @@ enum Command {
     Genesis(cmd::genesis::Args),
     /// Make and show key files
     Keys(cmd::keys::Args),
+    /// Run a network of several validators on this machine
+    Localnet(cmd::localnet::Args),
+    /// Run the exchange in one process, without CometBFT
+    Dev(cmd::dev::Args),
+    /// Run one node
+    Start(cmd::start::Args),
+    /// Sign and send a transaction
+    Tx(cmd::tx::Args),
+    /// Ask a node about the exchange
+    Query(cmd::query::Args),
     /// Execute a program that ends when its parent ends
     #[command(hide = true)]
     ExecChild(cmd::exec_child::Args),
@@ -49,17 +59,22 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Box<dyn Error>> {
+fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Cometbft(args) => Ok(cmd::cometbft::run(args)?),
         Command::Genesis(args) => Ok(cmd::genesis::run(args)?),
         Command::Keys(args) => Ok(cmd::keys::run(args)?),
+        Command::Localnet(args) => cmd::localnet::run(args),
+        Command::Dev(args) => cmd::dev::run(args),
+        Command::Start(args) => cmd::start::run(args),
+        Command::Tx(args) => cmd::tx::run(args),
+        Command::Query(args) => cmd::query::run(args),
         Command::ExecChild(args) => match cmd::exec_child::run(args)? {},
     }
 }
 
 /// `--log` wins over `RUST_LOG`; without either only warnings and errors are shown.
-fn set_up_logging(filter: Option<&str>) -> Result<(), Box<dyn Error>> {
+fn set_up_logging(filter: Option<&str>) -> Result<(), Failure> {
     let filter = match filter {
         Some(text) => {
             EnvFilter::try_new(text).map_err(|error| format!("--log {text:?}: {error}"))?

@@ -12,7 +12,7 @@ const MARKER: &str = "ballast-localnet";
 const MARKER_TEXT: &str =
     "This directory belongs to `ballast localnet`, which may delete what is in it.\n";
 /// The settings of the network, written when everything else is there.
-const SETTINGS: &str = "localnet.json";
+pub const SETTINGS: &str = "localnet.json";
 const LOCK: &str = "lock";
 
 /// Why a home cannot be used.

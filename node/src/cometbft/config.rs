@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The node's own settings; they need not be the same on all nodes.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -47,7 +49,8 @@ pub struct Peer {
 }
 
 /// Who holds transactions that are in no block yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Mempool {
     /// The application, which also builds the blocks.
     #[default]

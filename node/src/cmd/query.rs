@@ -1,0 +1,331 @@
+//! `ballast query`: ask a node about the exchange.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::cmd::tx::node_url;
+use crate::cmd::{Failure, block_on};
+use crate::network::table;
+
+/// Arguments of `query`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  ballast query book BTC-PERP --depth 5\n  \
+    ballast query account ballast1... --json\n  ballast query block latest")]
+pub struct Args {
+    /// HTTP address of a node [default: the network's first node]
+    #[arg(long, global = true, value_name = "URL")]
+    node: Option<String>,
+    /// File with the --json line of a network [default: the localnet in ~/.ballast/localnet]
+    #[arg(long, global = true, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// State after this height, one of the last 16 [default: the newest]
+    #[arg(long, global = true, value_name = "H")]
+    height: Option<u64>,
+    /// Print the node's answer as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Height, app hash and sums over the chain. Example: ballast query chain
+    Chain,
+    /// Balances, positions and orders of an account. Example: ballast query account ballast1.../1
+    Account {
+        /// `ballast1...`, with `/N` for a subaccount
+        address: String,
+    },
+    /// Rate limits, subaccounts and agents of a master. Example: ballast query master ballast1...
+    Master {
+        /// `ballast1...`
+        address: String,
+    },
+    /// Price levels of a market. Example: ballast query book BTC/USDC --depth 5
+    Book {
+        /// Symbol or number
+        market: String,
+        /// Levels of each side
+        #[arg(long, default_value_t = 10)]
+        depth: u64,
+    },
+    /// All about one market. Example: ballast query market BTC-PERP
+    Market {
+        /// Symbol or number
+        market: String,
+    },
+    /// All markets. Example: ballast query markets
+    Markets,
+    /// A resting order. Example: ballast query order 16777216
+    Order {
+        /// The id that the exchange gave
+        id: String,
+    },
+    /// What a block did. Example: ballast query block latest
+    Block {
+        /// A height, or `latest`
+        #[arg(default_value = "latest")]
+        block: String,
+    },
+    /// The result of a transaction. Example: ballast query tx 9f86d0...
+    Tx {
+        /// Its hash, 64 hex characters
+        hash: String,
+    },
+    /// The last trades of a market. Example: ballast query trades BTC-PERP --limit 20
+    Trades {
+        /// Symbol or number
+        market: String,
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        limit: u64,
+    },
+}
+
+/// Asks, and prints the answer.
+pub fn run(args: Args) -> Result<(), Failure> {
+    block_on(ask(args))?
+}
+
+async fn ask(args: Args) -> Result<(), Failure> {
+    let api = Api::new(&node_url(args.node.as_deref(), args.keys.as_deref())?)?;
+    let mut query = Vec::new();
+    if let Some(height) = args.height {
+        query.push(("height", height.to_string()));
+    }
+    let parts: Vec<&str> = match &args.verb {
+        Verb::Chain => vec!["chain"],
+        Verb::Account { address } => match address.split_once('/') {
+            Some((master, sub)) => vec!["accounts", master, sub],
+            None => vec!["accounts", address],
+        },
+        Verb::Master { address } => vec!["masters", address],
+        Verb::Book { market, depth } => {
+            query.push(("depth", depth.to_string()));
+            vec!["book", market]
+        }
+        Verb::Market { market } => vec!["markets", market],
+        Verb::Markets => vec!["markets"],
+        Verb::Order { id } => vec!["orders", id],
+        Verb::Block { block } => vec!["blocks", block],
+        Verb::Tx { hash } => vec!["txs", hash],
+        Verb::Trades { market, limit } => {
+            query.push(("limit", limit.to_string()));
+            vec!["trades", market]
+        }
+    };
+    let path: Vec<&str> = std::iter::once("v1").chain(parts).collect();
+    let answer = api.get(&path, &query).await?;
+    if args.json {
+        println!("{answer}");
+    } else {
+        print!("{}", text(&args.verb, &answer));
+    }
+    Ok(())
+}
+
+fn text(verb: &Verb, answer: &Value) -> String {
+    match verb {
+        Verb::Chain | Verb::Order { .. } | Verb::Market { .. } => fields(answer),
+        Verb::Markets => list(
+            &answer["markets"],
+            &[
+                "market",
+                "id",
+                "kind",
+                "tick",
+                "lot",
+                "mark_decimal",
+                "open_interest_decimal",
+            ],
+        ),
+        Verb::Book { .. } => book(answer),
+        Verb::Trades { .. } => list(
+            &answer["trades"],
+            &[
+                "trade",
+                "height",
+                "side",
+                "price_decimal",
+                "size_decimal",
+                "maker",
+                "taker",
+            ],
+        ),
+        Verb::Account { .. } => {
+            let balances = ["asset", "balance_decimal", "reserved_decimal"];
+            let positions = [
+                "market",
+                "size_decimal",
+                "cost_decimal",
+                "unrealised_decimal",
+            ];
+            let orders = [
+                "order",
+                "market",
+                "side",
+                "price_decimal",
+                "remaining_decimal",
+                "client_id",
+            ];
+            fields(answer)
+                + &section("balances", list(&answer["balances"], &balances))
+                + &section("positions", list(&answer["positions"], &positions))
+                + &section("orders", list(&answer["orders"], &orders))
+        }
+        Verb::Master { .. } => {
+            fields(answer) + &section("agents", list(&answer["agents"], &["key", "expiry"]))
+        }
+        Verb::Tx { .. } => {
+            let actions = ["name", "order", "filled"];
+            fields(answer) + &section("actions", list(&answer["actions"], &actions))
+        }
+        Verb::Block { .. } => block(answer),
+    }
+}
+
+/// A name and a value a line, for what is neither a list nor an object.
+fn fields(answer: &Value) -> String {
+    let members = answer.as_object().into_iter().flatten();
+    let plain = members.filter(|(_, value)| {
+        let words = value
+            .as_array()
+            .is_some_and(|list| list.iter().all(|v| !v.is_object()));
+        !value.is_null() && !value.is_object() && (!value.is_array() || words)
+    });
+    let rows: Vec<(&String, String)> = plain
+        .filter(|(_, value)| value.as_array().is_none_or(|list| !list.is_empty()))
+        .map(|(name, value)| (name, cell(value)))
+        .collect();
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter()
+        .map(|(name, value)| format!("{name:<width$}  {value}\n"))
+        .collect()
+}
+
+/// A table of the named fields of each element.
+fn list(elements: &Value, columns: &[&str]) -> String {
+    let elements = elements.as_array().map(Vec::as_slice).unwrap_or_default();
+    if elements.is_empty() {
+        return "none\n".to_owned();
+    }
+    let header: Vec<&str> = columns
+        .iter()
+        .map(|name| name.strip_suffix("_decimal").unwrap_or(name))
+        .collect();
+    let row = |element: &Value| columns.iter().map(|name| cell(&element[name])).collect();
+    table(&header, elements.iter().map(row).collect())
+}
+
+fn section(title: &str, body: String) -> String {
+    format!("\n{title}\n{body}")
+}
+
+/// Asks above bids, best prices in the middle.
+fn book(answer: &Value) -> String {
+    let side = |name: &str| {
+        let levels = answer[name]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let row = |level: &Value| {
+            let columns = ["price_decimal", "size_decimal", "orders"];
+            let mut row = vec![name.trim_end_matches('s').to_owned()];
+            row.extend(columns.iter().map(|column| cell(&level[column])));
+            row
+        };
+        levels.iter().map(row).collect::<Vec<_>>()
+    };
+    let mut rows = side("asks");
+    rows.reverse();
+    rows.extend(side("bids"));
+    let at = format!(
+        "{} at height {}\n",
+        cell(&answer["market"]),
+        answer["height"]
+    );
+    at + &match rows.is_empty() {
+        true => "the book is empty\n".to_owned(),
+        false => table(&["side", "price", "size", "orders"], rows),
+    }
+}
+
+fn block(answer: &Value) -> String {
+    let bundles = answer["txs"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let txs: Vec<Value> = bundles
+        .iter()
+        .filter_map(Value::as_array)
+        .flatten()
+        .cloned()
+        .collect();
+    let events = answer["events"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let events = events
+        .iter()
+        .map(|event| format!("{event}\n"))
+        .collect::<String>();
+    fields(answer)
+        + &section("transactions", list(&Value::Array(txs), &["hash", "name"]))
+        + &section(
+            "events",
+            if events.is_empty() {
+                "none\n".to_owned()
+            } else {
+                events
+            },
+        )
+}
+
+/// Text without quotes, `-` for nothing, words of a list side by side.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(cell).collect::<Vec<_>>().join(" "),
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn books_are_shown_with_the_best_prices_in_the_middle() {
+        let level = |price: &str| json!({"price_decimal": price, "size_decimal": "1", "orders": 2});
+        let answer = json!({
+            "market": "M", "height": 7,
+            "asks": [level("11"), level("12")], "bids": [level("10")],
+        });
+        let prices: Vec<String> = book(&answer)
+            .lines()
+            .skip(2)
+            .map(|line| {
+                line.split_whitespace()
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect();
+        assert_eq!(prices, ["ask 12", "ask 11", "bid 10"]);
+        let empty = json!({"market": "M", "height": 7, "asks": [], "bids": []});
+        assert_eq!(book(&empty), "M at height 7\nthe book is empty\n");
+    }
+
+    #[test]
+    fn fields_leave_out_what_has_a_table_of_its_own() {
+        let answer = json!({"a": 1, "long": "x", "n": null, "list": [{"b": 1}], "subs": [0, 1]});
+        assert_eq!(fields(&answer), "a     1\nlong  x\nsubs  0 1\n");
+    }
+}

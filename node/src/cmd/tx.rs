@@ -1,0 +1,275 @@
+//! `ballast tx`: sign a transaction, send it, and wait for its result.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ballast_types::{Account, AccountId, Action, Secret, TxBody, chain_hash, sign_native};
+use clap::Subcommand;
+use serde_json::Value;
+
+use crate::actions::{ActionSpec, Listing, millis, now_ms};
+use crate::api::Api;
+use crate::cmd::{Failure, block_on};
+use crate::key_file::{self, KeyType};
+use crate::network::{Network, table};
+use crate::units::Span;
+use crate::{homes, ports};
+
+/// Arguments of `tx`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Prices and sizes are decimals in units; the market's tick and lot convert \
+    them. The result is waited for; the exit code is 1 when anything was refused.\n\nWho signs is \
+    said by --account N (of the default localnet, or of the network whose --json line is in \
+    --keys FILE), by --key FILE, or by --key-hex.\n\nExample, with a running `ballast localnet`:\n  \
+    ballast tx order --account 1 --market BTC-PERP --side buy --size 0.5 --price 99000\n\nWith \
+    `ballast dev --json > dev.json`:\n  ballast tx order --keys dev.json --account 1 --market \
+    BTC-PERP --side buy --size 0.5 --price 99000"
+)]
+pub struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Args, Debug)]
+struct Common {
+    /// HTTP address of a node [default: the network's first node]
+    #[arg(long, global = true, value_name = "URL")]
+    node: Option<String>,
+    /// File with the --json line of a network, for its nodes and accounts [default: the localnet
+    /// in ~/.ballast/localnet]
+    #[arg(long, global = true, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Number of the network's account that signs
+    #[arg(long, global = true, value_name = "N")]
+    account: Option<usize>,
+    /// Key file that signs, as `ballast keys new` writes it
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "account")]
+    key: Option<PathBuf>,
+    /// Secret key that signs: 64 hex characters. Others can see it in the list of processes
+    #[arg(long, global = true, value_name = "HEX", conflicts_with_all = ["account", "key"])]
+    key_hex: Option<String>,
+    /// Type of --key-hex
+    #[arg(long, global = true, value_enum, default_value = "ed25519")]
+    key_type: KeyType,
+    /// Agents: address of the account to act for [default: the key's own]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    master: Option<AccountId>,
+    /// Subaccount that acts
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
+    sub: u16,
+    /// After this time the transaction is refused
+    #[arg(long, global = true, value_name = "TIME", default_value = "1m")]
+    expires_in: Span,
+    /// How long to wait for the result; 0s does not wait
+    #[arg(long, global = true, value_name = "TIME", default_value = "20s")]
+    wait: Span,
+    /// Print the node's answer as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    #[command(flatten)]
+    Action(ActionSpec),
+    /// Sign several actions as one transaction
+    #[command(
+        after_help = "FILE is a JSON list; the fields are the options of the other verbs:\n  \
+        [{\"action\":\"cancel\",\"market\":\"BTC-PERP\"},\n   {\"action\":\"order\",\"market\":\
+        \"BTC-PERP\",\"side\":\"buy\",\"size\":\"1\",\"price\":\"99000\"},\n   \
+        {\"action\":\"order\",\"market\":\"BTC-PERP\",\"side\":\"sell\",\"size\":\"1\",\
+        \"price\":\"101000\",\"type\":\"post-only\"}]"
+    )]
+    Batch {
+        /// The list; `-` reads stdin
+        file: PathBuf,
+    },
+    /// Send the bytes of a signed transaction
+    #[command(after_help = "Example:\n  ballast tx raw 01ab...")]
+    Raw {
+        /// Hexadecimal
+        tx: String,
+    },
+}
+
+/// Sends the transaction and prints its result. Fails when any part of it was refused.
+pub fn run(args: Args) -> Result<(), Failure> {
+    block_on(send(args))?
+}
+
+async fn send(args: Args) -> Result<(), Failure> {
+    let common = &args.common;
+    let api = Api::new(&node_url(common.node.as_deref(), common.keys.as_deref())?)?;
+    let tx = match &args.verb {
+        Verb::Raw { tx } => hex::decode(tx.strip_prefix("0x").unwrap_or(tx))
+            .map_err(|error| format!("tx: is not hexadecimal: {error}"))?,
+        Verb::Action(action) => sign(&api, common, std::slice::from_ref(action)).await?,
+        Verb::Batch { file } => sign(&api, common, &read_batch(file)?).await?,
+    };
+    let answer = api.submit(tx, common.wait.0).await?;
+    if common.json {
+        println!("{answer}");
+    } else {
+        print!("{}", describe(&answer, common.wait.0));
+    }
+    refusals(&answer)
+}
+
+async fn sign(api: &Api, common: &Common, specs: &[ActionSpec]) -> Result<Vec<u8>, Failure> {
+    let secret = common.secret()?;
+    let account = Account::new(common.master.unwrap_or_else(|| secret.id()), common.sub);
+    let listing = Listing::fetch(api).await?;
+    let mut actions: Vec<Action> = Vec::with_capacity(specs.len());
+    for (at, spec) in specs.iter().enumerate() {
+        let action = listing.action(api, &account, spec).await;
+        actions.push(match specs {
+            [_] => action?,
+            _ => action.map_err(|error| format!("actions[{at}].{error}"))?,
+        });
+    }
+    let now = now_ms();
+    let body = TxBody {
+        chain: chain_hash(&listing.chain_id),
+        account,
+        key: secret.public(),
+        nonce: now,
+        expiry: now.saturating_add(millis(common.expires_in.0)),
+        actions,
+    };
+    Ok(sign_native(&body, &secret))
+}
+
+fn read_batch(file: &Path) -> Result<Vec<ActionSpec>, Failure> {
+    let text = match file == Path::new("-") {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(file),
+    };
+    let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+    let specs = serde_json::from_str(&text);
+    Ok(specs.map_err(|error| format!("{}: {error}", file.display()))?)
+}
+
+impl Common {
+    fn secret(&self) -> Result<Secret, Failure> {
+        if let Some(path) = &self.key {
+            return Ok(key_file::read(path)?);
+        }
+        if let Some(text) = &self.key_hex {
+            let mut bytes = [0; 32];
+            hex::decode_to_slice(text, &mut bytes)
+                .map_err(|_| "key-hex: is not 64 hex characters")?;
+            return match self.key_type {
+                KeyType::Ed25519 => Ok(Secret::ed25519(bytes)),
+                KeyType::Secp256k1 => Secret::secp256k1(bytes)
+                    .ok_or_else(|| "key-hex: is not a secret key of secp256k1".into()),
+            };
+        }
+        let at = self
+            .account
+            .ok_or("key: name one of --account, --key and --key-hex")?;
+        let network = network(self.keys.as_deref())?;
+        let count = network.accounts.len();
+        let record = network.accounts.get(at);
+        let record = record.ok_or_else(|| format!("account: {at} is not below {count}"))?;
+        Ok(record.secret()?)
+    }
+}
+
+/// The network whose `--json` line is in `file`, or the default localnet.
+fn network(file: Option<&Path>) -> Result<Network, Failure> {
+    if let Some(file) = file {
+        return Ok(Network::read(file)?);
+    }
+    let path = homes::default_localnet()?.join(homes::SETTINGS);
+    let settings = crate::localnet::Settings::read(&path)?;
+    Ok(settings.network(&path)?)
+}
+
+/// The address of the gateway to use: as given, else the first node of `keys` or of the default
+/// localnet, else the one that a network with default ports has.
+pub(super) fn node_url(node: Option<&str>, keys: Option<&Path>) -> Result<String, Failure> {
+    if let Some(url) = node {
+        return Ok(url.to_owned());
+    }
+    let network = match network(keys) {
+        Ok(network) => Some(network),
+        Err(error) if keys.is_some() => return Err(error),
+        Err(_) => None,
+    };
+    let first = network.and_then(|network| network.nodes.into_iter().next());
+    match first {
+        Some(first) => Ok(first.http),
+        None => Ok(format!(
+            "http://{}",
+            ports::NodePorts::of(ports::DEFAULT_BASE, 0)?.http
+        )),
+    }
+}
+
+/// The answer for people.
+fn describe(answer: &Value, wait: Duration) -> String {
+    let hash = answer["hash"].as_str().unwrap_or_default();
+    let result = &answer["result"];
+    if result.is_null() {
+        let state = match wait.is_zero() {
+            true => "sent".to_owned(),
+            false => format!("no block held it within {} s", wait.as_secs_f64()),
+        };
+        return format!("transaction {hash}\n{state}; ask later: ballast query tx {hash}\n");
+    }
+    let mut text = format!(
+        "transaction {hash}\n{} in block {}\n",
+        result["name"].as_str().unwrap_or_default(),
+        result["height"],
+    );
+    let actions = result["actions"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let rows = actions.iter().enumerate().map(|(at, action)| {
+        let word = |name: &str| action[name].as_str().unwrap_or("-").to_owned();
+        vec![
+            at.to_string(),
+            word("name"),
+            word("order"),
+            action["filled"].to_string(),
+        ]
+    });
+    if !actions.is_empty() {
+        text += &table(
+            &["action", "result", "order", "lots filled"],
+            rows.collect(),
+        );
+    }
+    text
+}
+
+/// An error when the transaction, or an action of it, was refused.
+fn refusals(answer: &Value) -> Result<(), Failure> {
+    let result = &answer["result"];
+    let refused = |value: &Value| value["code"].as_u64().is_some_and(|code| code != 0);
+    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+    if refused(result) {
+        return Err(format!("the transaction was refused: {}", name(result)).into());
+    }
+    let actions = result["actions"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let mut bad = actions.iter().filter(|action| refused(action));
+    match bad.next() {
+        None => Ok(()),
+        Some(first) => {
+            let count = bad.count() + 1;
+            let total = actions.len();
+            Err(format!(
+                "{count} of {total} actions refused, the first: {}",
+                name(first)
+            )
+            .into())
+        }
+    }
+}

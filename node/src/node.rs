@@ -1,0 +1,180 @@
+//! What every node runs beside consensus: the exchange, its gateway, and metrics.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ballast_abci::FatalHook;
+use ballast_abci::application::{Committed, Exchange};
+use ballast_abci::metrics::Metrics;
+use ballast_abci::pool::{PoolConfig, PoolError, TxPool};
+use ballast_gateway::{Config, Gateway, Stats, Submit, SubmitError};
+use ballast_types::ChainSpec;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::cmd::Failure;
+use crate::metrics_http;
+use crate::network::Endpoints;
+use crate::settings::NodeSettings;
+use crate::view::Height;
+
+/// A running exchange, which waits for blocks, and its servers.
+pub struct Node {
+    /// What executes blocks.
+    pub exchange: Exchange,
+    gateway: Arc<Gateway>,
+    metrics: JoinHandle<()>,
+}
+
+/// Where they listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// The gateway's HTTP.
+    pub http: SocketAddr,
+    /// The gateway's WebSocket.
+    pub ws: SocketAddr,
+    /// Prometheus.
+    pub metrics: SocketAddr,
+}
+
+impl From<&NodeSettings> for Addresses {
+    fn from(settings: &NodeSettings) -> Self {
+        Self {
+            http: settings.http,
+            ws: settings.ws,
+            metrics: settings.metrics,
+        }
+    }
+}
+
+impl Node {
+    /// Starts at genesis and serves on the current tokio runtime. Fails when an address cannot be
+    /// used, which the error names.
+    pub async fn start(
+        addresses: Addresses,
+        spec: Arc<ChainSpec>,
+        pool: PoolConfig,
+    ) -> Result<Self, Failure> {
+        let metrics = Arc::new(Metrics::new()?);
+        let exchange = Exchange::start(pool, Arc::clone(&spec), Arc::clone(&metrics))?;
+        let config = Config::new(addresses.http, addresses.ws);
+        let submit = submit(Arc::clone(exchange.pool()));
+        let gateway = Arc::new(Gateway::start(config, spec, submit).await?);
+        let publisher = Arc::clone(&gateway);
+        exchange.on_commit(Arc::new(move |committed| {
+            publisher.publish(published(committed))
+        }));
+        let stats = Arc::clone(&gateway);
+        let text = Arc::new(move || metrics.text() + &gateway_text(&stats.stats()));
+        let metrics = metrics_http::serve(addresses.metrics, text).await?;
+        Ok(Self {
+            exchange,
+            gateway,
+            metrics,
+        })
+    }
+
+    /// Stops the servers, waiting a moment for connections to end. Blocks must have stopped.
+    pub async fn stop(self) {
+        self.gateway.stop().await;
+        self.metrics.abort();
+    }
+}
+
+/// A block as the gateway takes it.
+fn published(committed: &Arc<Committed>) -> Arc<ballast_gateway::Committed> {
+    Arc::new(ballast_gateway::Committed {
+        events: committed.events.clone(),
+        view: Arc::new(Height(Arc::clone(&committed.snapshot))),
+    })
+}
+
+/// Hands clients' transactions to the pool.
+fn submit(pool: Arc<TxPool>) -> Submit {
+    Arc::new(move |tx: Bytes| {
+        // The answer waits for a signature check, which is quick but no work for this thread.
+        let answer = tokio::task::block_in_place(|| pool.submit(&tx));
+        answer.map_err(|PoolError { code, message }| SubmitError { code, message })
+    })
+}
+
+/// A hook that passes on why the application cannot go on.
+pub fn fatal_hook() -> (FatalHook, mpsc::UnboundedReceiver<String>) {
+    let (send, receive) = mpsc::unbounded_channel();
+    let hook = move |reason: &str| {
+        // Nobody listens only while the process stops already.
+        let _ = send.send(format!("the application cannot go on: {reason}"));
+    };
+    (Arc::new(hook), receive)
+}
+
+/// The gateway's counters in Prometheus's text format.
+fn gateway_text(stats: &Stats) -> String {
+    let mut text = String::new();
+    for (name, kind, help, value) in [
+        (
+            "backlog",
+            "gauge",
+            "Blocks not yet sent to clients",
+            stats.backlog,
+        ),
+        ("clients", "gauge", "WebSocket clients", stats.clients),
+        (
+            "messages_total",
+            "counter",
+            "Messages queued for clients",
+            stats.messages,
+        ),
+        (
+            "slow_clients_total",
+            "counter",
+            "Clients that were too far behind",
+            stats.slow_clients,
+        ),
+        (
+            "dead_clients_total",
+            "counter",
+            "Clients that said nothing",
+            stats.dead_clients,
+        ),
+        (
+            "accepted_total",
+            "counter",
+            "Transactions taken from clients",
+            stats.accepted,
+        ),
+        (
+            "refused_total",
+            "counter",
+            "Transactions refused",
+            stats.refused,
+        ),
+        (
+            "book_errors_total",
+            "counter",
+            "Books that had to be read again",
+            stats.book_errors,
+        ),
+    ] {
+        let name = format!("ballast_gateway_{name}");
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
+        );
+    }
+    text
+}
+
+/// Where a node that serves is reached, as a line for people.
+pub fn endpoints_text(endpoints: &Endpoints) -> String {
+    let Endpoints {
+        rpc,
+        http,
+        ws,
+        metrics,
+    } = endpoints;
+    format!("RPC {rpc}  HTTP {http}  WebSocket {ws}  metrics {metrics}")
+}

@@ -105,4 +105,17 @@ mod tests {
         book.apply(&[(Side::Buy, 30, 0)]);
         assert_ne!(book.checksum(), before);
     }
+
+    #[test]
+    fn the_example_of_the_reference_has_these_checksums() {
+        let mut book = Book::default();
+        book.apply(&[
+            (Side::Buy, 999, 5),
+            (Side::Buy, 998, 2),
+            (Side::Sell, 1_001, 4),
+        ]);
+        assert_eq!(book.checksum(), 3_810_297_786);
+        book.apply(&[(Side::Buy, 999, 0), (Side::Sell, 1_000, 3)]);
+        assert_eq!(book.checksum(), 267_312_765);
+    }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{Notify, mpsc};
 
 /// What a queued message costs beside its text.
@@ -14,6 +14,7 @@ pub(crate) struct Client {
     queue: mpsc::UnboundedSender<Utf8Bytes>,
     queued: AtomicUsize,
     limit: usize,
+    overflown: AtomicBool,
     /// Notified once the queue is over its limit.
     pub overflow: Notify,
 }
@@ -26,6 +27,7 @@ impl Client {
             queue,
             queued: AtomicUsize::new(0),
             limit,
+            overflown: AtomicBool::new(false),
             overflow: Notify::new(),
         };
         (client, messages)
@@ -33,9 +35,14 @@ impl Client {
 
     /// Queues a message, unless more than the limit already waits.
     pub(crate) fn push(&self, message: Utf8Bytes) {
+        // Nothing may follow a message that was left out.
+        if self.overflown.load(Ordering::Relaxed) {
+            return;
+        }
         let len = message.len() + OVERHEAD;
         if self.queued.fetch_add(len, Ordering::Relaxed) > self.limit {
             self.queued.fetch_sub(len, Ordering::Relaxed);
+            self.overflown.store(true, Ordering::Relaxed);
             self.overflow.notify_one();
             return;
         }

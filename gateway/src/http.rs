@@ -216,7 +216,12 @@ async fn health(State(shared): Shares) -> Answer {
 
 async fn chain(State(shared): Shares, pairs: Pairs) -> Answer {
     let block = Params::new(pairs)?.only_block(&shared)?;
-    Ok(Json(json::chain(&shared.catalog, &block.view.chain())).into_response())
+    shared
+        .read(move |shared| {
+            let chain = json::chain(&shared.catalog, &block.view.chain());
+            Ok(Json(chain).into_response())
+        })
+        .await
 }
 
 async fn assets(State(shared): Shares, pairs: Pairs) -> Answer {
@@ -226,23 +231,29 @@ async fn assets(State(shared): Shares, pairs: Pairs) -> Answer {
 
 async fn markets(State(shared): Shares, pairs: Pairs) -> Answer {
     let block = Params::new(pairs)?.only_block(&shared)?;
-    let catalog = &shared.catalog;
-    let one = |id| json::market(catalog, &block.view.market(id)?);
-    let markets = catalog.markets().filter_map(|(id, _)| one(id)).collect();
-    at(&block, json::Markets { markets })
+    shared
+        .read(move |shared| {
+            let catalog = &shared.catalog;
+            let one = |id| json::market(catalog, &block.view.market(id)?);
+            let markets = catalog.markets().filter_map(|(id, _)| one(id)).collect();
+            at(&block, json::Markets { markets })
+        })
+        .await
 }
 
 async fn market(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
     let id = find_market(&shared, &name)?;
     let block = Params::new(pairs)?.only_block(&shared)?;
-    let market = block
-        .view
-        .market(id)
-        .and_then(|view| json::market(&shared.catalog, &view));
-    at(
-        &block,
-        market.ok_or_else(|| ApiError::unknown_market(name))?,
-    )
+    shared
+        .read(move |shared| {
+            let view = block.view.market(id);
+            let market = view.and_then(|view| json::market(&shared.catalog, &view));
+            at(
+                &block,
+                market.ok_or_else(|| ApiError::unknown_market(name))?,
+            )
+        })
+        .await
 }
 
 async fn book(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
@@ -251,21 +262,25 @@ async fn book(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> 
     let depth = params.number("depth", DEPTH, MAX_DEPTH)?;
     let block = params.only_block(&shared)?;
     let depth = usize::try_from(depth).unwrap_or(usize::MAX);
-    let view = block
-        .view
-        .book(id, depth)
-        .ok_or_else(|| ApiError::unknown_market(name))?;
-    at(&block, json::book(&shared.catalog, &view))
+    shared
+        .read(move |shared| {
+            let view = block.view.book(id, depth);
+            let view = view.ok_or_else(|| ApiError::unknown_market(name))?;
+            at(&block, json::book(&shared.catalog, &view))
+        })
+        .await
 }
 
 async fn bbo(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
     let id = find_market(&shared, &name)?;
     let block = Params::new(pairs)?.only_block(&shared)?;
-    let view = block
-        .view
-        .book(id, 1)
-        .ok_or_else(|| ApiError::unknown_market(name))?;
-    at(&block, json::bbo(&shared.catalog, &view))
+    shared
+        .read(move |shared| {
+            let view = block.view.book(id, 1);
+            let view = view.ok_or_else(|| ApiError::unknown_market(name))?;
+            at(&block, json::bbo(&shared.catalog, &view))
+        })
+        .await
 }
 
 async fn trades(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
@@ -296,7 +311,7 @@ async fn trades(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -
 async fn account(State(shared): Shares, Path(address): Path<String>, pairs: Pairs) -> Answer {
     let mut params = Params::new(pairs)?;
     let sub = params.number("sub", 0, u64::from(u16::MAX))?;
-    answer_account(&shared, &address, &sub.to_string(), params)
+    answer_account(&shared, &address, &sub.to_string(), params).await
 }
 
 async fn subaccount(
@@ -304,36 +319,48 @@ async fn subaccount(
     Path((address, sub)): Path<(String, String)>,
     pairs: Pairs,
 ) -> Answer {
-    answer_account(&shared, &address, &sub, Params::new(pairs)?)
+    answer_account(&shared, &address, &sub, Params::new(pairs)?).await
 }
 
-fn answer_account(shared: &Shared, address: &str, sub: &str, params: Params) -> Answer {
+async fn answer_account(shared: &Arc<Shared>, address: &str, sub: &str, params: Params) -> Answer {
     let master: AccountId = parse("address", address, "a ballast1... address")?;
     let account = Account::new(master, parse("sub", sub, "a number from 0 to 65535")?);
     let block = params.only_block(shared)?;
-    let view = block.view.account(&account);
-    let view = view.ok_or_else(|| ApiError::unknown_account(account))?;
-    at(&block, json::account(&shared.catalog, &view))
+    shared
+        .read(move |shared| {
+            let view = block.view.account(&account);
+            let view = view.ok_or_else(|| ApiError::unknown_account(account))?;
+            at(&block, json::account(&shared.catalog, &view))
+        })
+        .await
 }
 
 async fn master(State(shared): Shares, Path(address): Path<String>, pairs: Pairs) -> Answer {
     let id: AccountId = parse("address", &address, "a ballast1... address")?;
     let block = Params::new(pairs)?.only_block(&shared)?;
-    let view = block
-        .view
-        .master(&id)
-        .ok_or_else(|| ApiError::unknown_account(id))?;
-    at(&block, json::master(&view))
+    shared
+        .read(move |_| {
+            let view = block.view.master(&id);
+            at(
+                &block,
+                json::master(&view.ok_or_else(|| ApiError::unknown_account(id))?),
+            )
+        })
+        .await
 }
 
 async fn order(State(shared): Shares, Path(order): Path<String>, pairs: Pairs) -> Answer {
     let id = OrderId(parse("order", &order, "a 64-bit number")?);
     let block = Params::new(pairs)?.only_block(&shared)?;
-    let view = block.view.order(id).ok_or_else(|| {
-        let message = "no order with this id rests at this height";
-        ApiError::new(StatusCode::NOT_FOUND, "UNKNOWN_ORDER", "order", id, message)
-    })?;
-    at(&block, json::order(&shared.catalog, &view))
+    shared
+        .read(move |shared| {
+            let view = block.view.order(id).ok_or_else(|| {
+                let message = "no order with this id rests at this height";
+                ApiError::new(StatusCode::NOT_FOUND, "UNKNOWN_ORDER", "order", id, message)
+            })?;
+            at(&block, json::order(&shared.catalog, &view))
+        })
+        .await
 }
 
 async fn block(State(shared): Shares, Path(height): Path<String>, pairs: Pairs) -> Answer {
@@ -342,8 +369,12 @@ async fn block(State(shared): Shares, Path(height): Path<String>, pairs: Pairs) 
         "latest" => shared.latest().ok_or_else(ApiError::not_ready)?,
         height => at_height(&shared, height)?,
     };
-    let app_hash = block.view.chain().app_hash;
-    Ok(Json(events::block(&shared.catalog, app_hash, &block.events)).into_response())
+    shared
+        .read(move |shared| {
+            let hash = block.view.app_hash();
+            Ok(Json(events::block(&shared.catalog, hash, &block.events)).into_response())
+        })
+        .await
 }
 
 async fn submit(

@@ -21,11 +21,14 @@ mod ws;
 
 pub use auth::ws_sign_hash;
 
+use axum::http::StatusCode;
 use axum::serve::ListenerExt;
+use ballast_app::Snapshot;
 use ballast_app::view::{AccountView, BookView, ChainView, MarketView, MasterView, OrderView};
-use ballast_types::{Account, AccountId, BlockEvents, ChainSpec, MarketId, OrderId, TxHash};
+use ballast_types::{Account, AccountId, BlockEvents, ChainSpec, Hash, MarketId, OrderId, TxHash};
 use bytes::Bytes;
 use catalog::Catalog;
+use error::ApiError;
 use parking_lot::{Mutex, RwLock};
 use results::Results;
 use std::collections::VecDeque;
@@ -35,7 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Heights that queries serve.
@@ -46,6 +49,8 @@ const TRADES: usize = 1_000;
 const RESULTS: usize = 100_000;
 /// Subscriptions and the like that wait for the feed; clients wait when it is full.
 const COMMANDS: usize = 1_024;
+/// Queries that are read at a time; they may visit every open order.
+const QUERIES: usize = 2;
 /// How long `stop` waits for connections to end.
 const STOP: Duration = Duration::from_secs(2);
 
@@ -61,6 +66,8 @@ pub struct Committed {
 pub trait View: Send + Sync {
     /// Sums over the chain.
     fn chain(&self) -> ChainView;
+    /// App hash after this height.
+    fn app_hash(&self) -> Hash;
     /// An account with its balances, positions and orders.
     fn account(&self, account: &Account) -> Option<AccountView>;
     /// A master account.
@@ -71,6 +78,36 @@ pub trait View: Send + Sync {
     fn book(&self, market: MarketId, depth: usize) -> Option<BookView>;
     /// A market.
     fn market(&self, market: MarketId) -> Option<MarketView>;
+}
+
+impl View for Snapshot {
+    fn chain(&self) -> ChainView {
+        self.chain()
+    }
+
+    fn app_hash(&self) -> Hash {
+        self.app_hash()
+    }
+
+    fn account(&self, account: &Account) -> Option<AccountView> {
+        self.account(account)
+    }
+
+    fn master(&self, master: &AccountId) -> Option<MasterView> {
+        self.master(master)
+    }
+
+    fn order(&self, order: OrderId) -> Option<OrderView> {
+        self.order(order)
+    }
+
+    fn book(&self, market: MarketId, depth: usize) -> Option<BookView> {
+        self.book(market, depth)
+    }
+
+    fn market(&self, market: MarketId) -> Option<MarketView> {
+        self.market(market)
+    }
 }
 
 /// Takes a transaction into the pool. Must answer at once.
@@ -160,6 +197,7 @@ struct Shared {
     /// By market, the last [`TRADES`] trades, newest last.
     trades: RwLock<Vec<VecDeque<json::Trade>>>,
     commands: mpsc::Sender<feed::Command>,
+    queries: Semaphore,
     clients: AtomicUsize,
     next_client: AtomicU64,
     counters: Counters,
@@ -180,6 +218,28 @@ impl Shared {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         result
+    }
+
+    /// Reads a state, off the threads that serve connections and feeds.
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        // The semaphore is never closed.
+        let _permit = self.queries.acquire().await;
+        let shared = self.clone();
+        let answer = tokio::task::spawn_blocking(move || query(&shared)).await;
+        answer.unwrap_or_else(|error| {
+            tracing::error!(%error, "a query failed");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Err(ApiError::new(
+                status,
+                "INTERNAL",
+                "request",
+                "",
+                "the query failed",
+            ))
+        })
     }
 
     /// Ends when the gateway stops.
@@ -223,6 +283,7 @@ impl Gateway {
             history: RwLock::default(),
             trades: RwLock::new(vec![VecDeque::new(); markets]),
             commands,
+            queries: Semaphore::new(QUERIES),
             clients: AtomicUsize::new(0),
             next_client: AtomicU64::new(1),
             counters: Counters::default(),

@@ -90,7 +90,7 @@ impl BlockBody {
                 .collect()
         };
         Self {
-            app_hash: hex::encode(committed.view.chain().app_hash),
+            app_hash: hex::encode(committed.view.app_hash()),
             txs: txs().count(),
             orders: orders.count(),
             fills: fills.count(),

@@ -1,6 +1,6 @@
 //! Market data over WebSocket: gap-free, consistent with queries, and fair to all clients.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::too_many_lines, clippy::unwrap_used)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Queries and order entry over HTTP, and the shape of every error.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::too_many_lines, clippy::unwrap_used)]
 
 mod common;
 
@@ -84,6 +84,7 @@ async fn queries_answer_from_the_last_sixteen_heights() {
             "/fee_pool_decimal",
             json!("1.234567"),
         ),
+        ("/v1/assets".to_owned(), "/assets/1/decimals", json!(8)),
         ("/v1/markets".to_owned(), "/markets/1/base", json!("BTC")),
         ("/v1/markets/1".to_owned(), "/market", json!("BTC-USDC")),
         (

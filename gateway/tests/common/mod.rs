@@ -113,6 +113,10 @@ impl View for State {
         }
     }
 
+    fn app_hash(&self) -> [u8; 32] {
+        self.chain().app_hash
+    }
+
     fn account(&self, account: &Account) -> Option<AccountView> {
         self.accounts.get(account).cloned()
     }

@@ -104,6 +104,13 @@ impl Coverage {
             .collect()
     }
 
+    /// Adds the counts of another run.
+    pub fn merge(&mut self, other: &Self) {
+        for (name, count) in &other.counts {
+            *self.counts.entry(name.clone()).or_insert(0) += count;
+        }
+    }
+
     pub(crate) fn count(&mut self, name: &str) {
         *self.counts.entry(name.to_owned()).or_insert(0) += 1;
     }

@@ -1,10 +1,11 @@
 //! Random blocks: what must always hold holds, and everything that can happen does.
 
-use crate::Model;
 use crate::workload::{Workload, test_secrets, test_spec};
+use crate::{Coverage, Model};
 use ballast_types::{BlockEvents, Hash, tx_hash};
 
-const BLOCKS: u64 = 400;
+const SEEDS: u64 = 4;
+const BLOCKS: u64 = 500;
 const TRANSACTIONS: u64 = 40;
 
 /// Runs random blocks with the model's own ids. The seed of a block is a hash of its height.
@@ -36,9 +37,12 @@ fn run(seed: u64, blocks: u64) -> (Model, Vec<BlockEvents>) {
 
 #[test]
 fn invariants_hold_and_everything_happens() {
-    let (model, _) = run(1, BLOCKS);
-    println!("{}", model.coverage());
-    assert_eq!(model.coverage().missing(), Vec::<String>::new());
+    let mut coverage = Coverage::default();
+    for seed in 1..=SEEDS {
+        coverage.merge(run(seed, BLOCKS).0.coverage());
+    }
+    println!("{coverage}");
+    assert_eq!(coverage.missing(), Vec::<String>::new());
 }
 
 #[test]

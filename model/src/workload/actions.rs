@@ -13,8 +13,8 @@ impl Workload {
     pub(super) fn action(&mut self, account: Account) -> Action {
         match self.rng.below(100) {
             0..=49 => Action::Order(self.order(account)),
-            50..=71 => Action::Cancel(self.cancel(account)),
-            72..=82 => Action::Amend(self.amend(account)),
+            50..=69 => Action::Cancel(self.cancel(account)),
+            70..=82 => self.amend(account),
             83..=89 => Action::Transfer(self.transfer(account)),
             90..=92 => Action::SetAgent(self.agent(account.master)),
             93 => Action::RemoveAgent(self.agent(account.master).key),
@@ -82,8 +82,8 @@ impl Workload {
 
     fn order(&mut self, account: Account) -> Order {
         let market = self.market();
-        let position = self.positions.get(&(account, market)).copied().unwrap_or(0);
-        let closes = position != 0 && self.rng.one_in(3);
+        let position = self.position(account, market);
+        let closes = position != 0 && self.rng.one_in(2);
         let mut side = self.rng.pick(&[Side::Buy, Side::Sell]);
         if closes {
             side = if position > 0 { Side::Sell } else { Side::Buy };
@@ -110,7 +110,7 @@ impl Workload {
             price: self.price(market, side),
             size: match self.rng.below(4) {
                 0 if closes => position.abs(),
-                1 if closes => position.abs() + position.abs() / 2,
+                1 if closes => position.abs() + position.abs() / 2 + 1,
                 _ => self.size(),
             },
             tif,
@@ -159,19 +159,26 @@ impl Workload {
                     client_id,
                 }
             }
-            37..=42 => Cancel::Label {
-                group: self.group(),
-                label: self.label(),
-            },
-            43..=45 => Cancel::Market(self.market()),
+            37..=43 => {
+                let label = self.rng.pick(&[0, 1, 1, 2, 2, 3, 3]);
+                Cancel::Label {
+                    group: self.group(),
+                    label,
+                }
+            }
+            44..=45 => Cancel::Market(self.market()),
             46 => Cancel::All(Some(self.group())),
             _ => Cancel::All(None),
         }
     }
 
-    fn amend(&mut self, account: Account) -> Amend {
-        let known = self.own_order(account).filter(|_| !self.rng.one_in(12));
-        self.amend_of(known)
+    /// An amend, mostly of an order that exists; an order when there is none.
+    fn amend(&mut self, account: Account) -> Action {
+        match self.own_order(account) {
+            Some(known) if !self.rng.one_in(12) => Action::Amend(self.amend_of(Some(known))),
+            None if !self.rng.one_in(6) => Action::Order(self.order(account)),
+            _ => Action::Amend(self.amend_of(None)),
+        }
     }
 
     /// Changes a known order, or one that does not exist.
@@ -278,7 +285,7 @@ impl Workload {
                 } else {
                     mark / 30
                 };
-                let moved = mark + self.rng.signed(-step, step);
+                let moved = mark + self.rng.signed(-step, step) + (1_000 - mark) / 20;
                 let price = if self.rng.one_in(40) {
                     self.rng.pick(&EDGES)
                 } else {
@@ -293,14 +300,14 @@ impl Workload {
     pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
         let account = self.own_account();
         let authority = Account::new(self.owners[0], 0);
-        match self.rng.below(4) {
+        match self.rng.below(13) {
             // A jump of the marks.
-            0 => {
+            0..=3 => {
                 let prices = vec![Action::SetPrices(self.perpetual_prices())];
                 vec![self.native_of(authority, prices)]
             }
             // Everything is cancelled, and something that takes comes in the same transaction.
-            1 => {
+            4..=7 => {
                 let order = Order {
                     post_only: false,
                     max_fills: 3,
@@ -310,7 +317,7 @@ impl Workload {
                 vec![self.native_of(account, actions)]
             }
             // More cancels than there are tokens.
-            2 => {
+            8 => {
                 let count = usize::from(self.spec.limits.tx_actions);
                 let mut cancels = || {
                     (0..count)
@@ -338,64 +345,102 @@ impl Workload {
         }
     }
 
-    /// After a move of the marks: cash for accounts that may be uncovered now, and orders of theirs
-    /// that add risk at once.
+    fn position(&self, account: Account, market: MarketId) -> Lots {
+        self.positions
+            .get(&(account, market))
+            .map_or(0, |(size, _)| *size)
+    }
+
+    /// Markets in which the account has a position, with its size.
+    fn held(&self, account: Account) -> Vec<(MarketId, Lots)> {
+        let held = self
+            .positions
+            .iter()
+            .filter(|((a, _), (size, _))| *a == account && *size != 0);
+        held.map(|((_, market), (size, _))| (*market, *size))
+            .collect()
+    }
+
+    /// True when equity is below twice the maintenance margin of the positions, about.
+    fn is_weak(&self, account: Account) -> bool {
+        let cash = self
+            .balances
+            .get(&(account, self.spec.margin_asset))
+            .copied()
+            .unwrap_or(0);
+        let mut spare = cash;
+        for (id, market) in (0..).map(MarketId).zip(&self.spec.markets) {
+            if let Some((size, cost)) = self.positions.get(&(account, id)) {
+                let value = Atoms::from(self.mark(id)) * market.tick_value * Atoms::from(*size);
+                let margin = value.abs() * Atoms::from(market.maintenance_margin_ppm) / 1_000_000;
+                spare += value - cost - 2 * margin;
+            }
+        }
+        spare < 0 && !self.held(account).is_empty()
+    }
+
+    fn owned(&self, weak: bool) -> Vec<Account> {
+        let owned = self
+            .accounts
+            .iter()
+            .filter(|account| self.is_owned(**account));
+        owned
+            .filter(|account| self.is_weak(**account) == weak)
+            .copied()
+            .collect()
+    }
+
+    /// After a move of the marks: cash for accounts that may be uncovered now and orders of theirs
+    /// at once; and orders of a rich account that meet what the weak ones have resting.
     pub(super) fn rescue(&mut self) -> Vec<Vec<u8>> {
         let margin = self.spec.margin_asset;
         let cash = |account: &Account| self.balances.get(&(*account, margin)).copied();
-        let owned: Vec<Account> = self
-            .accounts
-            .iter()
-            .filter(|a| self.is_owned(**a))
-            .copied()
-            .collect();
-        let Some(richest) = owned.iter().copied().max_by_key(cash) else {
+        let Some(richest) = self.owned(false).into_iter().max_by_key(cash) else {
             return Vec::new();
         };
         let amount = cash(&richest)
             .and_then(|cash| u128::try_from(cash / 4).ok())
             .unwrap_or(0);
         let mut txs = Vec::new();
-        let held = self
-            .positions
-            .iter()
-            .filter(|((a, _), p)| **p != 0 && self.is_owned(*a));
-        let holders: Vec<Account> = held.map(|((account, _), _)| *account).collect();
-        for _ in 0..3.min(holders.len()) {
-            let to = self.rng.pick(&holders);
-            let send = Action::Transfer(Transfer {
-                asset: margin,
-                amount,
-                to,
-            });
-            txs.push(self.native_of(richest, vec![send]));
-            let actions = (0..2)
-                .map(|_| Action::Order(self.crossing_order(to)))
-                .collect();
-            txs.push(self.native_of(to, actions));
+        let weak = self.owned(true);
+        for _ in 0..2.min(weak.len()) {
+            let to = self.rng.pick(&weak);
+            for (market, size) in self.held(to) {
+                let order = self.crossing_order(market, size);
+                let back = self.crossing_order(market, -size);
+                let actions = vec![Action::Order(order)];
+                let tx = match self.rng.below(4) {
+                    0 | 1 => self.native_of(richest, actions),
+                    2 => self.native_of(to, vec![Action::Order(back)]),
+                    _ => self.native_of(to, actions),
+                };
+                txs.push(tx);
+            }
+            if self.rng.one_in(3) {
+                let send = Action::Transfer(Transfer {
+                    asset: margin,
+                    amount,
+                    to,
+                });
+                txs.push(self.native_of(richest, vec![send]));
+            }
         }
         txs
     }
 
-    /// An IOC order in a market where the account has a position, with a limit that crosses.
-    fn crossing_order(&mut self, account: Account) -> Order {
-        let held = self
-            .positions
-            .iter()
-            .filter(|((a, _), p)| *a == account && **p != 0);
-        let held: Vec<(MarketId, Lots)> = held.map(|((_, m), p)| (*m, *p)).collect();
-        let (market, position) = self.rng.pick(&held);
-        let side = self.rng.pick(&[Side::Buy, Side::Sell]);
+    /// An IOC order in the direction of `position`, with a limit that crosses.
+    fn crossing_order(&mut self, market: MarketId, position: Lots) -> Order {
+        let side = if position > 0 { Side::Buy } else { Side::Sell };
         let mark = self.mark(market);
         Order {
             market,
             side,
             price: if side == Side::Buy {
-                mark + mark / 50
+                mark + mark / 25
             } else {
-                mark - mark / 50
+                mark - mark / 25
             },
-            size: self.rng.signed(2, position.abs() + 2),
+            size: self.rng.signed(2, 2 * position.abs() + 2),
             tif: TimeInForce::Ioc,
             post_only: false,
             reduce_only: false,
@@ -410,7 +455,8 @@ impl Workload {
             .map(|market| {
                 let market = MarketId(market);
                 let mark = self.mark(market);
-                let price = (mark + self.rng.signed(-mark / 6, mark / 6)).clamp(300, 4_000);
+                let moved = mark + self.rng.signed(-mark / 4, mark / 4) + (1_000 - mark) / 20;
+                let price = moved.clamp(300, 4_000);
                 PriceUpdate { market, price }
             })
             .to_vec()

@@ -42,7 +42,8 @@ pub struct Workload {
     time: TimeMs,
     accounts: Vec<Account>,
     balances: BTreeMap<(Account, AssetId), Atoms>,
-    positions: BTreeMap<(Account, MarketId), Lots>,
+    /// (size, cost) of positions.
+    positions: BTreeMap<(Account, MarketId), (Lots, Atoms)>,
     marks: Vec<Ticks>,
     /// Orders that rested lately; some of them are gone.
     orders: Vec<Known>,
@@ -209,9 +210,9 @@ impl Workload {
                     account,
                     market,
                     size,
-                    ..
+                    cost,
                 } => {
-                    self.positions.insert((*account, *market), *size);
+                    self.positions.insert((*account, *market), (*size, *cost));
                 }
                 Event::Transferred { to, .. } if !self.accounts.contains(to) => {
                     self.accounts.push(*to);

@@ -1,6 +1,11 @@
 //! The bytes in `docs/trading.md`, derived again.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic
+)]
 
 mod common;
 
@@ -256,11 +261,10 @@ fn native_transactions_have_the_bytes_shown() {
 fn fields_of_an_envelope_lie_where_the_table_says() {
     for (body, secret) in [(first(), ed25519()), (second(), secp256k1())] {
         let tx = sign_native(&body, &secret);
-        let longer = match body.key {
-            PublicKey::Ed25519(_) => 0,
-            PublicKey::Secp256k1(_) => 1,
+        let (longer, tag) = match body.key {
+            PublicKey::Ed25519(_) => (0, [0]),
+            PublicKey::Secp256k1(_) => (1, [1]),
         };
-        let tag = [longer as u8];
         let sub = body.account.sub.to_le_bytes();
         let (nonce, expiry) = (body.nonce.to_le_bytes(), body.expiry.to_le_bytes());
         let fields: [(usize, &[u8]); 8] = [

@@ -11,6 +11,10 @@ use ballast_types::{Account, AccountId, MarketId, OrderId};
 pub struct Height(pub Arc<Snapshot>);
 
 impl View for Height {
+    fn app_hash(&self) -> [u8; 32] {
+        self.0.app_hash()
+    }
+
     fn chain(&self) -> ChainView {
         self.0.chain()
     }

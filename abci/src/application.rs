@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ballast_app::{Block, Candidate, GenesisError, Snapshot, State, Stats};
 use ballast_types::{
-    AccountId, BlockEvents, ChainSpec, Code, Hash, OrderId, TAG_BUNDLE, TAG_COSMOS, TimeMs,
-    TxResult, chain_hash, refused_weight,
+    Account, AccountId, BlockEvents, ChainSpec, Code, Hash, OrderId, TAG_BUNDLE, TAG_COSMOS,
+    TimeMs, TxResult, chain_hash, refused_weight,
 };
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -79,6 +79,8 @@ struct Inner {
     /// The last committed states, newest last.
     recent: RwLock<VecDeque<Arc<Snapshot>>>,
     on_commit: RwLock<Vec<OnCommit>>,
+    /// The proposal judged last, by its block's hash, and the weights of its transactions.
+    judged: Mutex<(Bytes, Vec<u64>)>,
 }
 
 struct Writer {
@@ -88,10 +90,14 @@ struct Writer {
 
 struct Executed {
     candidate: Candidate,
-    began: Instant,
+    took: Duration,
 }
 
 impl Ledger for Snapshot {
+    fn exists(&self, account: &Account) -> bool {
+        Snapshot::exists(self, account)
+    }
+
     fn master(&self, master: &AccountId) -> Option<ballast_app::view::MasterView> {
         Snapshot::master(self, master)
     }
@@ -100,7 +106,7 @@ impl Ledger for Snapshot {
         let subaccounts = Snapshot::master(self, master).map(|view| view.subaccounts);
         let accounts = subaccounts.unwrap_or_default().into_iter();
         accounts
-            .filter_map(|sub| Snapshot::equity(self, &ballast_types::Account::new(*master, sub)))
+            .filter_map(|sub| Snapshot::equity(self, &Account::new(*master, sub)))
             .map(|equity| u128::try_from(equity).unwrap_or(0))
             .fold(0, u128::saturating_add)
     }
@@ -139,6 +145,7 @@ impl Exchange {
             }),
             recent: RwLock::new([genesis].into()),
             on_commit: RwLock::default(),
+            judged: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -184,12 +191,7 @@ impl Exchange {
     }
 
     fn execute(&self, request: &RequestFinalizeBlock) -> ResponseFinalizeBlock {
-        let Inner {
-            spec,
-            pool,
-            metrics,
-            ..
-        } = &*self.inner;
+        let Inner { pool, metrics, .. } = &*self.inner;
         let began = Instant::now();
         let mut writer = self.inner.writer.lock();
         let Writer {
@@ -219,21 +221,42 @@ impl Exchange {
                     metrics.observe_pass(before, now.saturating_duration_since(since));
                 }
             });
-        let results = request.txs.iter().zip(&candidate.events.txs);
+        let weights = self.weights(request);
+        let results = request.txs.iter().zip(&candidate.events.txs).zip(weights);
         let tx_results = results
-            .map(|(tx, results)| {
-                let weight = pool.verified().weight(tx, spec, &self.inner.chain);
-                let weight = weight.unwrap_or_else(|_| refused_weight(tx.len()));
-                tx_result(tx, results, weight)
-            })
+            .map(|((tx, results), weight)| tx_result(tx, results, weight))
             .collect();
         let app_hash = Bytes::copy_from_slice(&candidate.app_hash);
-        *pending = Some(Executed { candidate, began });
+        *pending = Some(Executed {
+            candidate,
+            took: began.elapsed(),
+        });
         ResponseFinalizeBlock {
             tx_results,
             app_hash,
             ..Default::default()
         }
+    }
+
+    /// Weights of a block's transactions: a function of their bytes, which judging the proposal has
+    /// worked out in most cases.
+    fn weights(&self, request: &RequestFinalizeBlock) -> Vec<u64> {
+        let Inner {
+            spec,
+            chain,
+            pool,
+            judged,
+            ..
+        } = &*self.inner;
+        let (hash, weights) = &*judged.lock();
+        if !hash.is_empty() && *hash == request.hash && weights.len() == request.txs.len() {
+            return weights.clone();
+        }
+        let weigh = |tx: &Bytes| {
+            let weight = pool.verified().weight(tx, spec, chain);
+            weight.unwrap_or_else(|_| refused_weight(tx.len()))
+        };
+        request.txs.iter().map(weigh).collect()
     }
 
     fn commit_candidate(&self) {
@@ -242,8 +265,9 @@ impl Exchange {
         let executed = writer.candidate.take();
         let Executed {
             mut candidate,
-            began,
+            took,
         } = executed.unwrap_or_else(|| panic!("Commit without FinalizeBlock"));
+        let began = Instant::now();
         let events = std::mem::take(&mut candidate.events);
         let stats = candidate.stats;
         let snapshot = writer.state.commit(candidate);
@@ -260,7 +284,7 @@ impl Exchange {
         inner
             .metrics
             .block_seconds
-            .observe(began.elapsed().as_secs_f64());
+            .observe((took + began.elapsed()).as_secs_f64());
         if !stats.violations.none() {
             tracing::error!(height = events.height, violations = ?stats.violations, "broken invariant");
         }
@@ -365,10 +389,14 @@ impl Application for Exchange {
             chain,
             pool,
             metrics,
+            judged,
             ..
         } = &*self.inner;
         let status = match process(&request.txs, spec, chain, pool.verified()) {
-            Ok(()) => ProposalStatus::Accept,
+            Ok(weights) => {
+                *judged.lock() = (request.hash, weights);
+                ProposalStatus::Accept
+            }
             Err(reason) => {
                 metrics.proposals_refused.inc();
                 tracing::warn!(height = request.height, %reason, "proposal refused");

@@ -100,7 +100,8 @@ impl Verified {
 }
 
 /// Judges a proposal by the bytes of its transactions, and verifies the signatures that are new to
-/// this node. Bad signatures are no reason: they get a code in the block.
+/// this node. Bad signatures are no reason: they get a code in the block. Returns the weight of each
+/// transaction.
 ///
 /// # Errors
 /// When the proposal breaks a parameter, or holds what no honest proposer puts into it.
@@ -109,7 +110,7 @@ pub fn process(
     spec: &ChainSpec,
     chain: &Hash,
     verified: &Verified,
-) -> Result<(), Reason> {
+) -> Result<Vec<u64>, Reason> {
     let mut seen = HashSet::with_capacity(txs.len());
     let mut bytes = 0_u64;
     for (index, tx) in txs.iter().enumerate() {
@@ -131,16 +132,17 @@ pub fn process(
         .par_iter()
         .map(|tx| open(tx, spec, chain, verified))
         .collect();
-    let mut weight = 0_u64;
-    for (index, opened) in opened.iter().enumerate() {
-        let its_weight = opened.weight.ok_or(Reason::Undecodable { index })?;
-        weight = weight.saturating_add(its_weight);
-    }
+    let weights: Vec<u64> = opened
+        .iter()
+        .enumerate()
+        .map(|(index, opened)| opened.weight.ok_or(Reason::Undecodable { index }))
+        .collect::<Result<_, _>>()?;
+    let weight = weights.iter().copied().fold(0, u64::saturating_add);
     if weight > spec.limits.block_weight {
         return Err(Reason::Weight { weight });
     }
     verify(opened.into_iter().flat_map(|opened| opened.new), verified);
-    Ok(())
+    Ok(weights)
 }
 
 struct Opened {

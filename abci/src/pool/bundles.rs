@@ -42,6 +42,8 @@ impl Maker {
 pub(crate) struct Packer {
     /// Largest CometBFT transaction.
     tx_bytes: usize,
+    /// Largest bundle that is made here.
+    bundle_bytes: usize,
     /// Bytes left, without the open bundle.
     bytes: u64,
     weight: u64,
@@ -56,9 +58,10 @@ enum Packed {
 }
 
 impl Packer {
-    pub(crate) fn new(tx_bytes: usize, bytes: u64, weight: u64) -> Self {
+    pub(crate) fn new(tx_bytes: usize, bundle_bytes: usize, bytes: u64, weight: u64) -> Self {
         Self {
             tx_bytes,
+            bundle_bytes: bundle_bytes.min(tx_bytes),
             bytes,
             weight,
             done: Vec::new(),
@@ -74,12 +77,12 @@ impl Packer {
     /// Adds an entry; false when there is no room for it.
     pub(crate) fn add(&mut self, entry: &Entry) -> bool {
         let len = entry.bytes.len();
-        if !entry.bundled() || HEADER + LENGTH + len > self.tx_bytes {
+        if !entry.bundled() || HEADER + LENGTH + len > self.bundle_bytes {
             return self.add_whole(entry.bytes.clone(), entry.weight);
         }
         let fits_open = !self.open.is_empty()
             && self.open.len() < MAX_BUNDLE_TXS
-            && self.open_len + LENGTH + len <= self.tx_bytes;
+            && self.open_len + LENGTH + len <= self.bundle_bytes;
         let (base, closed, weight) = if fits_open {
             (self.open_len, 0, entry.weight)
         } else {
@@ -151,23 +154,23 @@ impl Packer {
 pub(crate) fn reap(shared: &Shared, max_bytes: u64, max_weight: u64) -> Vec<Bytes> {
     let unlimited = |limit| if limit == 0 { u64::MAX } else { limit };
     let mut packer = Packer::new(
+        usize::try_from(shared.spec.limits.tx_bytes).unwrap_or(usize::MAX),
         shared.config.bundle_bytes,
         unlimited(max_bytes),
         unlimited(max_weight),
     );
-    // What cannot be in a bundle may be larger than one.
-    let whole = usize::try_from(shared.spec.limits.tx_bytes).unwrap_or(usize::MAX);
     let mut store = shared.store.lock();
+    // They count nothing of the weight, which nobody here has to bear.
+    while let Some(bytes) = store.first_relay().cloned()
+        && packer.add_whole(bytes, 0)
+    {
+        store.pop_relay();
+    }
     while let Some((entry, again)) = store.first_out() {
         let added = if again {
             add_again(&mut packer, entry)
-        } else if entry.bundled() {
-            packer.add(entry)
         } else {
-            let tx_bytes = std::mem::replace(&mut packer.tx_bytes, whole);
-            let added = packer.add(entry);
-            packer.tx_bytes = tx_bytes;
-            added
+            packer.add(entry)
         };
         if !added {
             break;
@@ -201,7 +204,7 @@ fn add_again(packer: &mut Packer, entry: &Entry) -> bool {
     if taken > packer.bytes || weight > packer.weight {
         return false;
     }
-    let fits_open = packer.open_len + len - HEADER <= packer.tx_bytes
+    let fits_open = packer.open_len + len - HEADER <= packer.bundle_bytes
         && packer.open.len() + txs.len() <= MAX_BUNDLE_TXS;
     if !fits_open {
         packer.close();

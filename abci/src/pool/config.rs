@@ -15,7 +15,8 @@ pub enum Mode {
 pub struct PoolConfig {
     /// CometBFT's mempool.
     pub mode: Mode,
-    /// Also pass on what peers sent, once: on for sentries and full nodes, off inside a mesh.
+    /// Also pass on what peers sent, once and unchanged: on for sentries and full nodes, off
+    /// inside a mesh.
     pub relay: bool,
     /// Check signatures and accounts. Off only to measure what everything else costs.
     pub verify: bool,
@@ -51,7 +52,7 @@ impl PoolConfig {
             ingress,
             bundle_bytes: 20 << 10,
             max_bytes: 64 << 20,
-            max_master_bytes: 8 << 20,
+            max_master_bytes: 4 << 20,
             max_txs: 200_000,
             resend_blocks: 8,
             workers: (cores / 2).clamp(1, 4),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ballast_types::{
-    BUNDLE_WEIGHT, ChainSpec, Code, Decoded, Scheme, TAG_BUNDLE, TimeMs, Tx, TxHash, decode,
+    BUNDLE_WEIGHT, ChainSpec, Code, Decoded, KeyId, Scheme, TAG_BUNDLE, TimeMs, Tx, TxHash, decode,
     decode_bundle, tx_hash, tx_weight, verify_batch, verify_ingress,
 };
 use bytes::Bytes;
@@ -41,6 +41,8 @@ pub(crate) struct Job {
     refused: Option<PoolError>,
     source: Source,
     origin: Option<Origin>,
+    /// What a relay passes on.
+    relayed: Option<Bytes>,
     done: Option<Done>,
 }
 
@@ -119,6 +121,7 @@ fn open(shared: &Shared, incoming: Incoming) -> Option<Job> {
         shared.metrics.bundles_seen.inc();
     }
     let mut job = read(shared, &bytes, Source::Peer, Some(origin));
+    job.relayed = shared.config.relay.then_some(bytes);
     // What a validator's gateway bundled may be bundled anew; what a client did may not.
     if origin != SHARED {
         job.whole = None;
@@ -147,6 +150,7 @@ pub(crate) fn read(shared: &Shared, bytes: &Bytes, source: Source, origin: Optio
         refused: None,
         source,
         origin,
+        relayed: None,
         done: None,
     };
     if bytes.len() as u64 > shared.spec.limits.tx_bytes {
@@ -228,32 +232,38 @@ fn check(shared: &Shared, tx: &Tx) -> Result<(), Code> {
             return Err(Code::NonceWindow);
         }
     }
-    let Some(master) = shared.ledger().master(&tx.account.master) else {
-        return Err(Code::UnknownAccount);
-    };
-    if !master.subaccounts.contains(&tx.account.sub) {
+    let ledger = shared.ledger();
+    if !ledger.exists(&tx.account) {
         return Err(Code::UnknownAccount);
     }
-    let agent = || {
-        let mut agents = master.agents.iter();
-        agents.any(|(key, expiry)| *key == tx.key_id && clock.time < *expiry)
-    };
-    if let Scheme::Cosmos {
+    let owner = tx.key_id == tx.account.master;
+    let Scheme::Cosmos {
         sequence,
         timeout_height,
     } = tx.scheme
-    {
-        if tx.key_id != tx.account.master {
-            return Err(Code::KeyNotAllowed);
-        }
-        if timeout_height > 0 && clock.height >= timeout_height {
-            return Err(Code::Expired);
-        }
-        if sequence < master.sequence {
-            return Err(Code::BadSequence);
-        }
-    } else if tx.key_id != tx.account.master && !agent() {
+    else {
+        let agent = |(key, expiry): &(KeyId, TimeMs)| *key == tx.key_id && clock.time < *expiry;
+        let allowed = owner
+            || ledger
+                .master(&tx.account.master)
+                .is_some_and(|view| view.agents.iter().any(agent));
+        return if allowed {
+            Ok(())
+        } else {
+            Err(Code::KeyNotAllowed)
+        };
+    };
+    if !owner {
         return Err(Code::KeyNotAllowed);
+    }
+    if timeout_height > 0 && clock.height >= timeout_height {
+        return Err(Code::Expired);
+    }
+    if ledger
+        .master(&tx.account.master)
+        .is_some_and(|view| sequence < view.sequence)
+    {
+        return Err(Code::BadSequence);
     }
     Ok(())
 }
@@ -371,12 +381,14 @@ fn insert(
     if shared.config.mode == Mode::Flood && job.source != Source::Gateway {
         return Ok(job.hash);
     }
-    let send = job.source != Source::Peer || shared.config.relay;
-    let alone = job.whole.is_some();
-    let whole = job
-        .whole
-        .clone()
-        .filter(|bytes| bytes.first() == Some(&TAG_BUNDLE));
+    let send = job.source != Source::Peer;
+    let bundle = |bytes: &Bytes| bytes.first() == Some(&TAG_BUNDLE);
+    let alone = job.whole.as_ref().is_some_and(|bytes| !bundle(bytes));
+    let known = |hash: &TxHash| shared.committed.contains(hash) || store.contains(hash);
+    let all_new = job.good.iter().all(|candidate| !known(&candidate.tx.hash));
+    let whole = job.whole.clone().filter(|bytes| all_new && bundle(bytes));
+    let relayed = job.relayed.clone();
+    let hash = job.hash;
     let entries: Vec<Entry> = if let Some(bytes) = whole {
         unit(&job, bytes, shared, time).into_iter().collect()
     } else {
@@ -393,6 +405,7 @@ fn insert(
     };
     let mut refused = None;
     let mut taken = 0;
+    let mut added = false;
     for entry in entries {
         if shared.committed.contains(&entry.hash) {
             taken += 1;
@@ -403,14 +416,22 @@ fn insert(
             }
         } else {
             match store.insert(entry, send, height, &shared.config) {
-                Ok(()) => taken += 1,
+                Ok(()) => {
+                    taken += 1;
+                    added = true;
+                }
                 Err(code) => refused = Some(PoolError::new(code)),
             }
         }
     }
+    if let Some(bytes) = relayed
+        && added
+    {
+        store.relay(bytes);
+    }
     match refused {
         Some(error) if taken == 0 => Err(error),
-        _ => Ok(job.hash),
+        _ => Ok(hash),
     }
 }
 

@@ -1,8 +1,11 @@
 use ballast_app::view::MasterView;
-use ballast_types::{AccountId, OrderId};
+use ballast_types::{Account, AccountId, OrderId};
 
 /// What the pool asks the last committed state.
 pub trait Ledger: Send + Sync {
+    /// Whether the account exists.
+    fn exists(&self, account: &Account) -> bool;
+
     /// A master, if it exists.
     fn master(&self, master: &AccountId) -> Option<MasterView>;
 

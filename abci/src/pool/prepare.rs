@@ -47,7 +47,7 @@ pub(crate) fn from_pool(shared: &Shared, room: BlockRoom) -> Vec<Bytes> {
         ledger: &*ledger,
         room,
         scarce,
-        packer: Packer::new(tx_bytes, room.bytes, room.weight),
+        packer: Packer::new(tx_bytes, tx_bytes, room.bytes, room.weight),
         taken: HashSet::new(),
         inside: HashSet::new(),
         sequences: HashMap::new(),

@@ -14,6 +14,9 @@ pub(crate) type Id = u64;
 /// Bundles that wait as they came.
 const MAX_UNITS: usize = 1_000;
 
+/// Messages of peers that wait to be passed on.
+const MAX_RELAYS: usize = 4_096;
+
 /// How a transaction came to this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -159,6 +162,8 @@ pub(crate) struct Store {
     resends: BTreeSet<(u64, Id)>,
     /// What is to be sent to the peers, oldest first.
     outbox: VecDeque<Out>,
+    /// What peers sent and others are to have as it came, the origin's signature included.
+    relays: VecDeque<Bytes>,
     pub(crate) bytes: usize,
     pub(crate) weight: u64,
 }
@@ -297,6 +302,21 @@ impl Store {
 
     pub(crate) fn pop_out(&mut self) {
         self.outbox.pop_front();
+    }
+
+    /// Passes on what a peer sent. While too much waits, it is left to its origin to send it again.
+    pub(crate) fn relay(&mut self, bytes: Bytes) {
+        if self.relays.len() < MAX_RELAYS {
+            self.relays.push_back(bytes);
+        }
+    }
+
+    pub(crate) fn first_relay(&self) -> Option<&Bytes> {
+        self.relays.front()
+    }
+
+    pub(crate) fn pop_relay(&mut self) {
+        self.relays.pop_front();
     }
 
     /// Bundles that have to stay as they came.

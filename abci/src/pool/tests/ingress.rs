@@ -107,25 +107,30 @@ fn one_transaction_by_every_way_is_in_a_block_once() {
     pool.insert_tx(bytes.clone());
     pool.insert_tx(bundle(&validator(1), 1, &[bytes.clone(), tx(0, 2)]));
     pool.insert_tx(bundle(&validator(2), 2, &[bytes.clone(), tx(0, 2)]));
-    pool.insert_tx(bundle(&user(30), 3, &[tx(0, 2), tx(0, 3)]));
+    pool.insert_tx(bundle(&user(30), 3, &[tx(0, 2), tx(0, 1)]));
     settle(&pool);
-    let mut hashes = inside(&pool.prepare(Vec::new(), ample()));
-    assert_eq!(hashes.len(), 2, "the bundle of a stranger waits whole");
+    let hashes = inside(&pool.prepare(Vec::new(), ample()));
+    assert_eq!(hashes, [tx_hash(&bytes), tx_hash(&tx(0, 2))]);
     commit(&pool, 1, &hashes);
-    let later = BlockRoom {
-        height: 2,
-        ..ample()
-    };
-    hashes = inside(&pool.prepare(Vec::new(), later));
-    assert_eq!(
-        hashes,
-        [tx_hash(&tx(0, 3))],
-        "and what is missing of it goes on alone"
-    );
-    commit(&pool, 2, &hashes);
-    pool.insert_tx(bundle(&validator(1), 9, &[bytes]));
+    pool.insert_tx(bundle(&validator(1), 9, std::slice::from_ref(&bytes)));
+    pool.insert_tx(bundle(&user(30), 9, &[bytes, tx(0, 2)]));
     settle(&pool);
     assert!(pool.is_empty(), "late copies are dropped");
+}
+
+#[test]
+fn a_strangers_bundle_waits_whole_until_a_part_of_it_is_committed() {
+    let pool = pool();
+    let whole = bundle(&user(30), 1, &[tx(0, 1), tx(0, 2)]);
+    pool.insert_tx(whole.clone());
+    pool.insert_tx(bundle(&validator(1), 2, &[tx(0, 1)]));
+    settle(&pool);
+    assert_eq!(pool.prepare(Vec::new(), ample()), [whole]);
+    commit(&pool, 1, &[tx_hash(&tx(0, 1))]);
+    let hashes = inside(&pool.prepare(Vec::new(), ample()));
+    assert_eq!(hashes, [tx_hash(&tx(0, 2))]);
+    commit(&pool, 2, &hashes);
+    assert!(pool.is_empty());
 }
 
 #[test]
@@ -279,10 +284,14 @@ fn what_peers_send_is_passed_on_only_by_a_relay_and_once() {
             pool.insert_tx(bytes.clone());
         }
         settle(&pool);
+        let sent: &[Bytes] = if relay { &txs } else { &[] };
         assert_eq!(
-            inside(&pool.reap_txs(0, 0)).len(),
-            if relay { 3 } else { 0 }
+            pool.reap_txs(0, 0),
+            sent,
+            "unchanged, with the origin's signature"
         );
+        pool.insert_tx(bundle(&validator(2), 2, &[tx(0, 1)]));
+        settle(&pool);
         for height in 1..100 {
             commit(&pool, height, &[]);
             assert!(pool.reap_txs(0, 0).is_empty());

@@ -79,6 +79,10 @@ impl Default for Books {
 }
 
 impl Ledger for Books {
+    fn exists(&self, account: &Account) -> bool {
+        account.sub == 0 && self.master(&account.master).is_some()
+    }
+
     fn master(&self, master: &AccountId) -> Option<MasterView> {
         let known = (0..10).any(|number| user(number).id() == *master)
             || (0..3).any(|number| cosmos::wallet(number).id() == *master);

@@ -87,6 +87,7 @@ impl Model {
         self.propose_prices(intents.prices);
         self.cancel(intents.cancels);
         let mut entries = self.amend(intents.amends);
+        self.flush_group_events();
         entries.extend(intents.orders);
         self.admit(entries);
         self.match_entries();

@@ -81,6 +81,12 @@ impl Model {
         }
     }
 
+    /// Puts the events of a pass behind each other, group by group.
+    pub(crate) fn flush_group_events(&mut self) {
+        let groups = std::mem::take(&mut self.block.group_events);
+        self.block.events.extend(groups.into_values().flatten());
+    }
+
     /// Reports books, balances and positions that differ from the beginning of the block.
     pub(crate) fn close(&mut self, before: &Before) -> BlockEvents {
         let mut events = std::mem::take(&mut self.block.events);

@@ -116,9 +116,9 @@ pub(crate) struct Block {
     pub(crate) time: TimeMs,
     pub(crate) seed: Hash,
     pub(crate) results: Vec<Vec<TxResult>>,
-    /// Events before pass 2.
+    /// Events in their final order.
     pub(crate) events: Vec<Event>,
-    /// Events of passes 2 and 4.
+    /// Events of the group pass that runs.
     pub(crate) group_events: BTreeMap<GroupId, Vec<Event>>,
     /// Orders that pass 3 admitted and pass 4 has not matched yet, in the order of admission.
     pub(crate) admitted: Vec<Entry>,

@@ -156,72 +156,76 @@ impl Workload {
             }
         }
         for event in &block.events {
-            match event {
-                Event::Mark { market, price } => {
-                    if let Some(mark) = self.marks.get_mut(market.index()) {
-                        self.marks_moved |= *mark != *price;
-                        *mark = *price;
-                    }
-                }
-                Event::Rested {
-                    market,
-                    order,
-                    account,
-                    price,
-                    size,
-                    client_id,
-                    ..
-                } => {
-                    self.orders.push(Known {
-                        account: *account,
-                        id: *order,
-                        market: *market,
-                        price: *price,
-                        size: *size,
-                        client_id: *client_id,
-                    });
-                }
-                Event::Removed { order, .. } => self.orders.retain(|known| known.id != *order),
-                Event::Fill { maker, size, .. } => {
-                    for known in self.orders.iter_mut().filter(|known| known.id == *maker) {
-                        known.size -= size;
-                    }
-                    self.orders.retain(|known| known.size > 0);
-                }
-                Event::Agent {
-                    account,
-                    key,
-                    expiry,
-                } => {
-                    self.agents.remove(&account.master);
-                    let at = self.owners.iter().position(|owner| owner == key);
-                    if let Some(at) = at.filter(|_| *expiry > self.time) {
-                        self.agents.insert(account.master, at);
-                    }
-                }
-                Event::Balance {
-                    account,
-                    asset,
-                    balance,
-                } => {
-                    self.balances.insert((*account, *asset), *balance);
-                }
-                Event::Position {
-                    account,
-                    market,
-                    size,
-                    cost,
-                } => {
-                    self.positions.insert((*account, *market), (*size, *cost));
-                }
-                Event::Transferred { to, .. } if !self.accounts.contains(to) => {
-                    self.accounts.push(*to);
-                }
-                _ => {}
-            }
+            self.learn(event);
         }
         let surplus = self.orders.len().saturating_sub(ORDERS);
         self.orders.drain(..surplus);
+    }
+
+    fn learn(&mut self, event: &Event) {
+        match event {
+            Event::Mark { market, price } => {
+                if let Some(mark) = self.marks.get_mut(market.index()) {
+                    self.marks_moved |= *mark != *price;
+                    *mark = *price;
+                }
+            }
+            Event::Rested {
+                market,
+                order,
+                account,
+                price,
+                size,
+                client_id,
+                ..
+            } => {
+                self.orders.push(Known {
+                    account: *account,
+                    id: *order,
+                    market: *market,
+                    price: *price,
+                    size: *size,
+                    client_id: *client_id,
+                });
+            }
+            Event::Removed { order, .. } => self.orders.retain(|known| known.id != *order),
+            Event::Fill { maker, size, .. } => {
+                for known in self.orders.iter_mut().filter(|known| known.id == *maker) {
+                    known.size -= size;
+                }
+                self.orders.retain(|known| known.size > 0);
+            }
+            Event::Agent {
+                account,
+                key,
+                expiry,
+            } => {
+                self.agents.remove(&account.master);
+                let at = self.owners.iter().position(|owner| owner == key);
+                if let Some(at) = at.filter(|_| *expiry > self.time) {
+                    self.agents.insert(account.master, at);
+                }
+            }
+            Event::Balance {
+                account,
+                asset,
+                balance,
+            } => {
+                self.balances.insert((*account, *asset), *balance);
+            }
+            Event::Position {
+                account,
+                market,
+                size,
+                cost,
+            } => {
+                self.positions.insert((*account, *market), (*size, *cost));
+            }
+            Event::Transferred { to, .. } if !self.accounts.contains(to) => {
+                self.accounts.push(*to);
+            }
+            _ => {}
+        }
     }
 
     /// Zero, one or two transactions.

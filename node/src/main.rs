@@ -1,3 +1,5 @@
+//! The `ballast` command.
+
 fn main() -> std::process::ExitCode {
     ballast::cli::main()
 }

@@ -1,11 +1,14 @@
 //! Networks as real processes, and clients of them.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test is a crate of its own and uses a part"
+)]
 
 use std::io::Read as _;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -117,12 +120,14 @@ pub fn stdout_of(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// A base port from which `nodes` nodes had free ports a moment ago.
+/// A base port from which `nodes` nodes have free ports. It lies below those that systems give to
+/// outgoing connections, and no other test of this process gets it.
 pub fn free_base(nodes: usize) -> u16 {
-    for _ in 0..100 {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let base = listener.local_addr().expect("bound").port();
-        drop(listener);
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 200).expect("small");
+    for _ in 0..200 {
+        let slot = (start + TAKEN.fetch_add(1, Ordering::Relaxed)) % 200;
+        let base = 10_000 + 100 * slot;
         let ports: Result<Vec<_>, _> = (0..nodes).map(|i| NodePorts::of(base, i)).collect();
         if ports.is_ok_and(|ports| probe(&ports).is_ok()) {
             return base;

@@ -11,13 +11,13 @@ trait Socket: Read + Write + Send {}
 impl Socket for UnixStream {}
 impl Socket for TcpStream {}
 
-pub struct Client {
+pub(crate) struct Client {
     socket: Box<dyn Socket>,
     unread: Vec<u8>,
 }
 
 impl Client {
-    pub fn connect(address: &Address) -> Self {
+    pub(crate) fn connect(address: &Address) -> Self {
         let socket: Box<dyn Socket> = match address {
             Address::Unix(path) => Box::new(UnixStream::connect(path).expect("connect")),
             Address::Tcp(address) => {
@@ -32,16 +32,16 @@ impl Client {
         }
     }
 
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).expect("write");
     }
 
-    pub fn send(&mut self, requests: &[request::Value]) {
+    pub(crate) fn send(&mut self, requests: &[request::Value]) {
         self.write(&encode(requests));
     }
 
     /// The next answer, or `None` when the server has closed the connection.
-    pub fn receive(&mut self) -> Option<response::Value> {
+    pub(crate) fn receive(&mut self) -> Option<response::Value> {
         let mut chunk = [0; 64 * 1024];
         loop {
             let mut rest = &self.unread[..];
@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    pub fn call(&mut self, request: request::Value) -> response::Value {
+    pub(crate) fn call(&mut self, request: request::Value) -> response::Value {
         self.send(&[request, request::Value::Flush(Default::default())]);
         let answer = self.receive().expect("answer");
         assert_eq!(
@@ -70,7 +70,7 @@ impl Client {
     }
 
     /// The reason of the exception that ends the connection.
-    pub fn receive_exception(&mut self) -> String {
+    pub(crate) fn receive_exception(&mut self) -> String {
         let Some(response::Value::Exception(exception)) = self.receive() else {
             panic!("not an exception");
         };
@@ -83,7 +83,7 @@ impl Client {
     }
 }
 
-pub fn encode(requests: &[request::Value]) -> Vec<u8> {
+pub(crate) fn encode(requests: &[request::Value]) -> Vec<u8> {
     let mut out = Vec::new();
     for value in requests {
         let request = Request {

@@ -274,7 +274,8 @@ fn proposals_are_refused_for_what_their_bytes_prove() {
     spec.limits.tx_bytes = 900;
     let bad_signature: Bytes = sign_native(&body(&user(0), 0, vec![order()]), &user(1)).into();
     let bad_inside = ballast_types::encode_bundle(&[&[1_u8, 2, 3][..]], 0, &chain, &user(0));
-    let cases: Vec<(Vec<Bytes>, Result<Vec<u64>, Reason>)> = vec![
+    type Case = (Vec<Bytes>, Result<Vec<u64>, Reason>);
+    let cases: Vec<Case> = vec![
         (vec![], Ok(vec![])),
         (vec![tx(0, 1), tx(0, 2)], Ok(vec![one, one])),
         (vec![bad_signature], Ok(vec![one])),

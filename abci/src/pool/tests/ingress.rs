@@ -189,7 +189,8 @@ fn reaping_keeps_to_its_limits() {
 #[test]
 fn a_full_pool_says_so() {
     let length = tx(0, 0).len();
-    let cases: [(&str, u32, fn(&mut PoolConfig, usize)); 3] = [
+    type Case = (&'static str, u32, fn(&mut PoolConfig, usize));
+    let cases: [Case; 3] = [
         ("bytes", POOL_FULL, |config, length| {
             config.max_bytes = 2 * length
         }),

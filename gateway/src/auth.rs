@@ -1,7 +1,7 @@
 //! Who a WebSocket client may speak for: a signed challenge.
 
-use crate::View;
 use crate::error::ApiError;
+use crate::{Committed, View};
 use axum::http::StatusCode;
 use ballast_types::{AccountId, Hash, KeyId, PublicKey, TimeMs, verify};
 use sha2::{Digest, Sha256};
@@ -36,19 +36,19 @@ impl Grant {
     }
 }
 
-/// What `key` may see of `master` by this view; `None` is nothing.
-pub(crate) fn grant(view: &dyn View, master: AccountId, key: KeyId) -> Option<Grant> {
+/// What `key` may see of `master` by this view of block time `time`; `None` is nothing.
+pub(crate) fn grant(view: &dyn View, master: AccountId, key: KeyId, time: TimeMs) -> Option<Grant> {
     if key == master {
         return Some(Grant::Owner);
     }
     let agents = view.master(&master)?.agents;
     let (_, expiry) = agents.into_iter().find(|(agent, _)| *agent == key)?;
-    Some(Grant::Agent(expiry)).filter(|grant| grant.holds(view.chain().time))
+    Some(Grant::Agent(expiry)).filter(|grant| grant.holds(time))
 }
 
-/// Checks a signed challenge.
+/// Checks a signed challenge against the state of a block.
 pub(crate) fn check(
-    view: &dyn View,
+    latest: &Committed,
     chain: &Hash,
     challenge: &Hash,
     master: AccountId,
@@ -71,7 +71,7 @@ pub(crate) fn check(
             "the key did not sign this challenge",
         );
     }
-    if grant(view, master, key.id()).is_none() {
+    if grant(&*latest.view, master, key.id(), latest.events.time).is_none() {
         let message = "the key neither owns the account nor is a live agent of it";
         return refuse("KEY_NOT_ALLOWED", "key", message);
     }

@@ -1,7 +1,7 @@
 //! The task that turns committed blocks into messages: keeps the books, numbers the messages of
 //! each channel, serialises each once and hands it to the clients' queues.
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Watch};
 use crate::book::Book;
 use crate::client::{Client, text};
 use crate::error::ApiError;
@@ -10,7 +10,7 @@ use crate::messages::{Ack, BboBody, BlockBody, BookSnapshot, BookUpdate, Message
 use crate::{Committed, HEIGHTS, Shared, TRADES, json};
 use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;
-use ballast_types::{Account, BlockEvents, Event, KeyId, Lots, MarketId, Side, Ticks};
+use ballast_types::{Account, BlockEvents, Event, Lots, MarketId, Side, Ticks};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -30,12 +30,17 @@ pub(crate) enum Target {
 
 /// What connections ask of the feed. `id` is the client's own, sent back as it came.
 pub(crate) enum Command {
-    /// `key` is the key that the client has proved for the account's master, if any.
     Subscribe {
         client: Arc<Client>,
         id: Value,
         target: Target,
-        key: Option<KeyId>,
+    },
+    /// The account channel, with the account as it was read for the client.
+    Watch {
+        client: Arc<Client>,
+        id: Value,
+        account: Account,
+        watch: Box<Watch>,
     },
     Unsubscribe {
         client: Arc<Client>,
@@ -362,13 +367,18 @@ impl Feed {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Subscribe {
+            Command::Subscribe { client, id, target } => {
+                if let Err(error) = self.subscribe(&client, &id, target) {
+                    crate::ws::send_error(&client, &id, &error);
+                }
+            }
+            Command::Watch {
                 client,
                 id,
-                target,
-                key,
+                account,
+                watch,
             } => {
-                if let Err(error) = self.subscribe(&client, &id, target, key) {
+                if let Err(error) = self.watch(&client, &id, account, watch) {
                     crate::ws::send_error(&client, &id, &error);
                 }
             }
@@ -406,42 +416,50 @@ impl Feed {
         client: &Arc<Client>,
         id: &Value,
         target: Target,
-        key: Option<KeyId>,
     ) -> Result<(), ApiError> {
         let committed = self.latest.clone().ok_or_else(ApiError::not_ready)?;
         if let Target::Blocks { hashes } = target {
             self.remove(client.id, Target::Blocks { hashes: !hashes });
         }
         self.check_limits(client, target)?;
-        let block = &committed.events;
-        if let Target::Account(account) = target {
-            let view = &*committed.view;
-            let snapshot = self
-                .accounts
-                .subscribe(&self.shared, client, account, key, view)?;
-            self.acknowledge("subscribed", client, id.clone(), target, None);
-            client.push(snapshot);
-        } else {
-            self.subscribers
-                .entry(target)
-                .or_default()
-                .insert(client.id, client.clone());
-            let market = target
-                .market()
-                .and_then(|market| self.markets.get(market.index()));
-            let seq = match (target, market) {
-                (Target::Trades(_), Some(market)) => Some(market.trades_seq),
-                (Target::Blocks { .. }, _) => Some(self.blocks_seq),
-                _ => None,
-            };
-            self.acknowledge("subscribed", client, id.clone(), target, seq);
-            match target {
-                Target::Book(market) => client.push(self.cached_snapshot(market, block)),
-                Target::Bbo(market) => client.push(self.bbo("snapshot", market, block)),
-                _ => {}
-            }
-        }
         self.clients.entry(client.id).or_default().insert(target);
+        let subscribers = self.subscribers.entry(target).or_default();
+        subscribers.insert(client.id, client.clone());
+        let market = target
+            .market()
+            .and_then(|market| self.markets.get(market.index()));
+        let seq = match (target, market) {
+            (Target::Trades(_), Some(market)) => Some(market.trades_seq),
+            (Target::Blocks { .. }, _) => Some(self.blocks_seq),
+            _ => None,
+        };
+        self.acknowledge("subscribed", client, id.clone(), target, seq);
+        let block = &committed.events;
+        match target {
+            Target::Book(market) => client.push(self.cached_snapshot(market, block)),
+            Target::Bbo(market) => client.push(self.bbo("snapshot", market, block)),
+            Target::Trades(_) | Target::Blocks { .. } | Target::Account(_) => {}
+        }
+        Ok(())
+    }
+
+    fn watch(
+        &mut self,
+        client: &Arc<Client>,
+        id: &Value,
+        account: Account,
+        watch: Box<Watch>,
+    ) -> Result<(), ApiError> {
+        let latest = self.latest.clone().ok_or_else(ApiError::not_ready)?;
+        let target = Target::Account(account);
+        self.check_limits(client, target)?;
+        let (shared, accounts) = (&self.shared, &mut self.accounts);
+        let messages = accounts.subscribe(shared, client, account, watch, &latest.events)?;
+        self.clients.entry(client.id).or_default().insert(target);
+        self.acknowledge("subscribed", client, id.clone(), target, None);
+        for message in messages {
+            client.push(message);
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! WebSocket connections: requests in, messages out.
 
 use crate::Shared;
+use crate::accounts;
 use crate::auth::{self, public_key};
 use crate::client::Client;
 use crate::error::ApiError;
@@ -224,15 +225,19 @@ impl Session {
                 let target = self.target(&mut fields)?;
                 fields.done()?;
                 let (client, id) = (self.client.clone(), id.clone());
-                let command = if op == "subscribe" {
-                    Command::Subscribe {
-                        client,
-                        id,
-                        target,
-                        key: self.key(target),
+                let command = match target {
+                    _ if op == "unsubscribe" => Command::Unsubscribe { client, id, target },
+                    Target::Account(account) => {
+                        let key = self.grants.get(&account.master).copied();
+                        let watch = accounts::read(&self.shared, account, key).await?;
+                        Command::Watch {
+                            client,
+                            id,
+                            account,
+                            watch,
+                        }
                     }
-                } else {
-                    Command::Unsubscribe { client, id, target }
+                    _ => Command::Subscribe { client, id, target },
                 };
                 // Fails only once the feed has stopped.
                 let _ = self.shared.commands.send(command).await;
@@ -262,7 +267,7 @@ impl Session {
                 let challenge = hex::encode(challenge);
                 self.reply(id, json!({"type": "challenge", "challenge": challenge}));
             }
-            "auth" => self.authenticate(fields, id)?,
+            "auth" => self.authenticate(fields, id).await?,
             _ => {
                 let ops = "subscribe, unsubscribe, ping, submit, challenge or auth";
                 return Err(ApiError::bad("op", op, format!("op is {ops}")));
@@ -301,15 +306,7 @@ impl Session {
             .ok_or_else(|| ApiError::unknown_market(market))
     }
 
-    /// The key that this connection has proved for the target's master.
-    fn key(&self, target: Target) -> Option<KeyId> {
-        match target {
-            Target::Account(account) => self.grants.get(&account.master).copied(),
-            _ => None,
-        }
-    }
-
-    fn authenticate(&mut self, mut fields: Fields, id: &Value) -> Result<(), ApiError> {
+    async fn authenticate(&mut self, mut fields: Fields, id: &Value) -> Result<(), ApiError> {
         let account = fields.account()?;
         let key = public_key(&fields.text("key_type")?, &fields.text("key")?)?;
         let signature = auth::bytes("signature", &fields.text("signature")?)?;
@@ -319,9 +316,18 @@ impl Session {
             ApiError::new(StatusCode::CONFLICT, "NO_CHALLENGE", "op", "auth", message)
         })?;
         let latest = self.shared.latest().ok_or_else(ApiError::not_ready)?;
-        let chain = &self.shared.catalog.chain;
         let master = account.master;
-        let key = auth::check(&*latest.view, chain, &challenge, master, &key, &signature)?;
+        let check = move |shared: &Shared| {
+            auth::check(
+                &latest,
+                &shared.catalog.chain,
+                &challenge,
+                master,
+                &key,
+                &signature,
+            )
+        };
+        let key = self.shared.read(check).await?;
         if self.grants.len() >= MAX_GRANTS && !self.grants.contains_key(&master) {
             let message = format!("a connection proves keys for at most {MAX_GRANTS} accounts");
             let status = StatusCode::CONFLICT;

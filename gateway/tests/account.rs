@@ -285,3 +285,48 @@ async fn an_agent_stops_seeing_the_account_when_it_is_removed_or_its_time_is_ove
         assert_eq!(ws.call(request).await["error"]["code"], "NOT_SUBSCRIBED");
     }
 }
+
+#[tokio::test]
+async fn nothing_is_missed_between_the_snapshot_and_the_first_update() {
+    let Setting {
+        gateway,
+        mut world,
+        owner,
+        account,
+        ..
+    } = setting().await;
+    let mut ws = Ws::connect(gateway.ws_addr()).await;
+    log_in(&mut ws, account, &owner).await;
+    let subscription =
+        |op: &str| json!({"op": op, "channel": "account", "account": account.to_string()});
+    for _ in 0..20 {
+        ws.send(subscription("subscribe")).await;
+        for _ in 0..8 {
+            let balance = Event::Balance {
+                account,
+                asset: USDC,
+                balance: 1,
+            };
+            gateway.publish(world.block(vec![], vec![balance], &[]));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ws.recv().await["type"], "subscribed");
+        let snapshot = ws.recv().await;
+        let (first, last) = (snapshot["height"].as_u64().unwrap(), world.state.height);
+        assert_eq!(
+            (&snapshot["type"], &snapshot["seq"]),
+            (&json!("snapshot"), &json!(0))
+        );
+        for height in first + 1..=last {
+            let update = ws.recv().await;
+            assert_eq!(
+                (&update["type"], &update["seq"], &update["height"]),
+                (&json!("update"), &json!(height - first), &json!(height))
+            );
+        }
+        assert_eq!(
+            ws.call(subscription("unsubscribe")).await["type"],
+            "unsubscribed"
+        );
+    }
+}

@@ -3,7 +3,7 @@
 use super::{Known, Workload};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Atoms, Cancel, GroupId, Lots, MarketId, Order,
-    OrderId, OrderRef, PriceUpdate, SetAgent, Side, Ticks, TimeInForce, Transfer,
+    OrderId, OrderRef, PriceUpdate, SetAgent, Side, Ticks, TimeInForce, TimeMs, Transfer,
 };
 
 /// Values at the edges of their types.
@@ -80,6 +80,11 @@ impl Workload {
         self.rng.pick(&[0, 0, 1, 2, 3])
     }
 
+    /// One of few times, so that many orders expire at once.
+    fn expiry(&mut self) -> TimeMs {
+        (self.time / 3_000 + self.rng.below(4)) * 3_000
+    }
+
     fn order(&mut self, account: Account) -> Order {
         let market = self.market();
         let position = self.position(account, market);
@@ -91,7 +96,7 @@ impl Workload {
         let post_only = self.rng.one_in(3);
         let tif = match self.rng.below(12) {
             0..=4 => TimeInForce::Gtc,
-            5..=7 => TimeInForce::Gtt(self.time + self.rng.below(9_000)),
+            5..=7 => TimeInForce::Gtt(self.expiry()),
             8..=10 if !post_only || self.rng.one_in(9) => TimeInForce::Ioc,
             11 if !post_only => TimeInForce::Fok,
             _ => TimeInForce::Gtc,
@@ -303,7 +308,7 @@ impl Workload {
         match self.rng.below(13) {
             // A jump of the marks.
             0..=3 => {
-                let prices = vec![Action::SetPrices(self.perpetual_prices())];
+                let prices = vec![Action::SetPrices(self.jump())];
                 vec![self.native_of(authority, prices)]
             }
             // Everything is cancelled, and something that takes comes in the same transaction.
@@ -390,8 +395,8 @@ impl Workload {
             .collect()
     }
 
-    /// After a move of the marks: cash for accounts that may be uncovered now and orders of theirs
-    /// at once; and orders of a rich account that meet what the weak ones have resting.
+    /// After a move of the marks: orders of accounts that may be uncovered now, cash for them, and
+    /// orders of a rich account that meet what they have resting.
     pub(super) fn rescue(&mut self) -> Vec<Vec<u8>> {
         let margin = self.spec.margin_asset;
         let cash = |account: &Account| self.balances.get(&(*account, margin)).copied();
@@ -399,30 +404,32 @@ impl Workload {
             return Vec::new();
         };
         let amount = cash(&richest)
-            .and_then(|cash| u128::try_from(cash / 4).ok())
+            .and_then(|cash| u128::try_from(cash / 2).ok())
             .unwrap_or(0);
-        let mut txs = Vec::new();
         let weak = self.owned(true);
-        for _ in 0..2.min(weak.len()) {
+        let mut txs = Vec::new();
+        for _ in 0..3.min(weak.len()) {
             let to = self.rng.pick(&weak);
-            for (market, size) in self.held(to) {
-                let order = self.crossing_order(market, size);
-                let back = self.crossing_order(market, -size);
-                let actions = vec![Action::Order(order)];
-                let tx = match self.rng.below(4) {
-                    0 | 1 => self.native_of(richest, actions),
-                    2 => self.native_of(to, vec![Action::Order(back)]),
-                    _ => self.native_of(to, actions),
-                };
-                txs.push(tx);
-            }
-            if self.rng.one_in(3) {
+            let with_cash = self.rng.one_in(3);
+            if with_cash {
                 let send = Action::Transfer(Transfer {
                     asset: margin,
                     amount,
                     to,
                 });
                 txs.push(self.native_of(richest, vec![send]));
+            }
+            for (market, size) in self.held(to) {
+                let tx = if with_cash {
+                    let closes = self.crossing_order(market, -size);
+                    let size = self.rng.signed(size.abs() + 1, 2 * size.abs() + 2);
+                    self.native_of(to, vec![Action::Order(Order { size, ..closes })])
+                } else {
+                    let order = Action::Order(self.crossing_order(market, size));
+                    let from = self.rng.pick(&[to, richest, richest, richest]);
+                    self.native_of(from, vec![order])
+                };
+                txs.push(tx);
             }
         }
         txs
@@ -450,15 +457,14 @@ impl Workload {
         }
     }
 
-    fn perpetual_prices(&mut self) -> Vec<PriceUpdate> {
-        [1, 3, 4]
-            .map(|market| {
-                let market = MarketId(market);
-                let mark = self.mark(market);
-                let moved = mark + self.rng.signed(-mark / 4, mark / 4) + (1_000 - mark) / 20;
-                let price = moved.clamp(300, 4_000);
-                PriceUpdate { market, price }
-            })
-            .to_vec()
+    /// A jump of one mark.
+    fn jump(&mut self) -> Vec<PriceUpdate> {
+        let market = MarketId(self.rng.pick(&[1, 3, 4]));
+        let mark = self.mark(market);
+        let moved = mark + self.rng.signed(-mark / 4, mark / 4) + (1_000 - mark) / 20;
+        vec![PriceUpdate {
+            market,
+            price: moved.clamp(300, 4_000),
+        }]
     }
 }

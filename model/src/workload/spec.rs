@@ -114,7 +114,7 @@ fn market(symbol: &str, group: u16, kind: MarketKind, tick_value: Atoms) -> Mark
         maker_fee_ppm: 100,
         taker_fee_ppm: 350,
         initial_margin_ppm: if perpetual { 100_000 } else { 0 },
-        maintenance_margin_ppm: if perpetual { 50_000 } else { 0 },
+        maintenance_margin_ppm: if perpetual { 80_000 } else { 0 },
         mark: if perpetual { 1_000 } else { 0 },
         self_trade: false,
         taker_hold: 0,

@@ -33,6 +33,10 @@ enum Command {
     Localnet(cmd::localnet::Args),
     /// Run the exchange in one process, without CometBFT
     Dev(cmd::dev::Args),
+    /// Send recorded order flow and compare the books
+    Feed(cmd::feed::Args),
+    /// Write the home of a new node
+    Init(cmd::init::Args),
     /// Run one node
     Start(cmd::start::Args),
     /// Sign and send a transaction
@@ -66,6 +70,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Keys(args) => Ok(cmd::keys::run(args)?),
         Command::Localnet(args) => cmd::localnet::run(args),
         Command::Dev(args) => cmd::dev::run(args),
+        Command::Feed(args) => cmd::feed::run(args),
+        Command::Init(args) => cmd::init::run(args),
         Command::Start(args) => cmd::start::run(args),
         Command::Tx(args) => cmd::tx::run(args),
         Command::Query(args) => cmd::query::run(args),

@@ -4,8 +4,10 @@
 pub mod actions;
 pub mod api;
 pub mod cli;
+pub mod client;
 pub mod cmd;
 pub mod cometbft;
+pub mod feed;
 pub mod genesis_file;
 pub mod homes;
 pub mod key_file;

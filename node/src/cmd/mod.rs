@@ -3,7 +3,9 @@
 pub mod cometbft;
 pub mod dev;
 pub mod exec_child;
+pub mod feed;
 pub mod genesis;
+pub mod init;
 pub mod keys;
 pub mod localnet;
 pub mod query;

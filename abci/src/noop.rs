@@ -5,11 +5,18 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use ballast_app::view::MasterView;
+use ballast_types::{
+    Account, AccountId, BlockEvents, ChainSpec, Code, OrderId, TxResult, decode_bundle, tx_hash,
+};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tendermint_abci::Application;
 
 use crate::Pool;
+use crate::application::millis;
+use crate::metrics::Metrics;
+use crate::pool::{BlockRoom, Ledger, PoolConfig, TxPool};
 use crate::proto::{
     CheckTxType, ExecTxResult, RequestCheckTx, RequestFinalizeBlock, RequestInfo,
     RequestPrepareProposal, ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock, ResponseInfo,
@@ -32,6 +39,144 @@ pub enum Mempool {
     App,
     /// `flood`: CometBFT, which offers them to `prepare_proposal`.
     Flood,
+}
+
+/// The no-op application behind the exchange's own pool: its bundles are made, gossiped, unpacked
+/// and proposed, but nothing is verified or executed. Clones share their state.
+#[derive(Clone)]
+pub struct PooledNoop {
+    pool: Arc<TxPool>,
+    heights: Arc<Mutex<Heights>>,
+}
+
+#[derive(Default)]
+struct Heights {
+    committed: i64,
+    /// What was executed and is not committed.
+    block: BlockEvents,
+}
+
+/// A state in which everything exists and nothing has a limit.
+struct Anything;
+
+impl Ledger for Anything {
+    fn exists(&self, _: &Account) -> bool {
+        true
+    }
+
+    fn master(&self, _: &AccountId) -> Option<MasterView> {
+        None
+    }
+
+    fn equity(&self, _: &AccountId) -> u128 {
+        0
+    }
+
+    fn rests(&self, _: OrderId) -> bool {
+        true
+    }
+}
+
+impl PooledNoop {
+    /// At height 0 with an empty pool. `config.verify` is switched off.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
+        config: PoolConfig,
+        spec: Arc<ChainSpec>,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        let config = PoolConfig {
+            verify: false,
+            ..config
+        };
+        let pool = TxPool::start(config, spec, Arc::new(Anything), metrics)?;
+        Ok(Self {
+            pool,
+            heights: Arc::default(),
+        })
+    }
+
+    /// The pool, for the server and the gateway.
+    pub fn pool(&self) -> &Arc<TxPool> {
+        &self.pool
+    }
+}
+
+impl Application for PooledNoop {
+    fn info(&self, _: RequestInfo) -> ResponseInfo {
+        let height = self.heights.lock().committed;
+        ResponseInfo {
+            data: "noop".to_owned(),
+            last_block_height: height,
+            last_block_app_hash: match height {
+                0 => Bytes::new(),
+                _ => app_hash(height),
+            },
+            ..Default::default()
+        }
+    }
+
+    fn check_tx(&self, request: RequestCheckTx) -> ResponseCheckTx {
+        match self.pool.check_tx(&request.tx) {
+            Ok(_) => ResponseCheckTx {
+                gas_wanted: 1,
+                ..Default::default()
+            },
+            Err(error) => ResponseCheckTx {
+                code: error.code,
+                ..Default::default()
+            },
+        }
+    }
+
+    fn prepare_proposal(&self, request: RequestPrepareProposal) -> ResponsePrepareProposal {
+        let room = BlockRoom {
+            bytes: u64::try_from(request.max_tx_bytes).unwrap_or(0),
+            weight: u64::MAX,
+            height: u64::try_from(request.height).unwrap_or(0),
+            time: millis(request.time.as_ref()),
+        };
+        ResponsePrepareProposal {
+            txs: self.pool.prepare(request.txs, room),
+        }
+    }
+
+    fn finalize_block(&self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock {
+        let result = |bytes: &[u8]| TxResult {
+            hash: tx_hash(bytes),
+            code: Code::Ok,
+            actions: Vec::new(),
+        };
+        let txs = request.txs.iter().map(|tx| match decode_bundle(tx) {
+            Ok(bundle) => bundle.txs.into_iter().map(result).collect(),
+            Err(_) => vec![result(tx)],
+        });
+        self.heights.lock().block = BlockEvents {
+            height: u64::try_from(request.height).unwrap_or(0),
+            time: millis(request.time.as_ref()),
+            txs: txs.collect(),
+            events: Vec::new(),
+        };
+        let result = ExecTxResult {
+            gas_wanted: 1,
+            gas_used: 1,
+            ..Default::default()
+        };
+        ResponseFinalizeBlock {
+            tx_results: vec![result; request.txs.len()],
+            app_hash: app_hash(request.height),
+            ..Default::default()
+        }
+    }
+
+    fn commit(&self) -> ResponseCommit {
+        let mut heights = self.heights.lock();
+        heights.committed = i64::try_from(heights.block.height).unwrap_or(i64::MAX);
+        self.pool.committed(&heights.block, Arc::new(Anything));
+        ResponseCommit::default()
+    }
 }
 
 /// The no-op application and its pool. Clones share their state, which lives in memory: after a
@@ -268,6 +413,37 @@ mod tests {
         assert_eq!(app.height(), 1);
         assert_eq!(app.insert_tx(Bytes::from_static(b"from a peer")), 0);
         assert!(prepare(&app, 1000).is_empty());
+    }
+
+    #[test]
+    fn behind_the_exchanges_pool_nothing_is_verified_and_everything_comes_once() {
+        use crate::pool::tests::{NOW, body, order, spec, user, validator};
+        let spec = Arc::new(spec());
+        let config = PoolConfig::new(crate::pool::Mode::App, validator(0), &spec);
+        let app = PooledNoop::start(config, spec, Arc::new(Metrics::new().unwrap())).unwrap();
+        let unsigned = ballast_types::encode_native(&body(&user(50), 0, vec![order()]), &[0; 64]);
+        app.pool().submit(&unsigned.into()).unwrap();
+        let seconds = i64::try_from(NOW / 1_000).unwrap();
+        let time = Some(tendermint_proto::google::protobuf::Timestamp { seconds, nanos: 0 });
+        let txs = app
+            .prepare_proposal(RequestPrepareProposal {
+                max_tx_bytes: 1_000,
+                height: 1,
+                time,
+                ..Default::default()
+            })
+            .txs;
+        assert_eq!(txs.len(), 1);
+        let block = RequestFinalizeBlock {
+            txs,
+            height: 1,
+            time,
+            ..Default::default()
+        };
+        assert_eq!(app.finalize_block(block).tx_results.len(), 1);
+        app.commit();
+        assert_eq!(app.info(RequestInfo::default()).last_block_height, 1);
+        assert!(app.pool().is_empty());
     }
 
     #[test]

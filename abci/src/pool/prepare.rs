@@ -120,7 +120,7 @@ impl<'a> Fill<'a> {
         let mut tokens = self
             .ledger
             .master(master)
-            .map_or(0, |view| view.cancel_tokens);
+            .map_or(u64::MAX, |view| view.cancel_tokens);
         let mut first = true;
         for id in &queue.cancels {
             let cancels = self

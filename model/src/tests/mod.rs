@@ -1,1 +1,167 @@
+mod book_rules;
+mod cancel_rules;
+mod margin_rules;
 mod random;
+
+use crate::Model;
+use crate::workload::{test_secrets, test_spec};
+use ballast_types::{
+    Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Event, Lots, MarketId, Order,
+    OrderId, Secret, Side, Ticks, TimeInForce, TxBody, TxResult, chain_hash, sign_native, tx_hash,
+};
+
+const BTC_SPOT: MarketId = MarketId(0);
+const BTC_PERP: MarketId = MarketId(1);
+const ETH_PERP: MarketId = MarketId(3);
+const SOL_PERP: MarketId = MarketId(4);
+
+/// A model with people 0 to 7 who act in blocks of their own.
+struct World {
+    spec: ChainSpec,
+    secrets: Vec<Secret>,
+    model: Model,
+    height: u64,
+    time: u64,
+    nonce: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut ChainSpec)) -> Self {
+        let mut spec = test_spec();
+        spec.limits.bucket_tokens = 1_000;
+        spec.limits.nonce_future_ms = 30_000;
+        change(&mut spec);
+        let (model, time) = (Model::new(&spec), spec.genesis_time);
+        Self {
+            model,
+            secrets: test_secrets(),
+            height: 0,
+            time,
+            nonce: time,
+            spec,
+        }
+    }
+
+    fn account(&self, who: usize) -> Account {
+        Account::new(self.secrets[who].id(), 0)
+    }
+
+    /// One block, a second later, with one transaction for each entry, in ascending nonces.
+    fn block(&mut self, txs: &[(usize, Vec<Action>)]) -> BlockEvents {
+        let signed: Vec<_> = txs
+            .iter()
+            .map(|(who, actions)| self.sign(*who, actions))
+            .collect();
+        self.block_of(&signed)
+    }
+
+    fn block_of(&mut self, txs: &[Vec<u8>]) -> BlockEvents {
+        self.height += 1;
+        self.time += 1_000;
+        let seed = tx_hash(&self.height.to_le_bytes());
+        let events = self.model.execute(self.height, self.time, &seed, txs);
+        self.model.check_invariants().unwrap();
+        for order in results(&events).iter().filter_map(|result| result.order) {
+            self.model.alias(order, order);
+        }
+        events
+    }
+
+    fn sign(&mut self, who: usize, actions: &[Action]) -> Vec<u8> {
+        self.nonce = self.nonce.max(self.time) + 1;
+        let body = TxBody {
+            chain: chain_hash(&self.spec.chain_id),
+            account: self.account(who),
+            key: self.secrets[who].public(),
+            nonce: self.nonce,
+            expiry: u64::MAX,
+            actions: actions.to_vec(),
+        };
+        sign_native(&body, &self.secrets[who])
+    }
+
+    /// One action in a block of its own.
+    fn act(&mut self, who: usize, action: Action) -> ActionResult {
+        results(&self.block(&[(who, vec![action])]))[0]
+    }
+
+    /// One order in a block of its own: its code, and how much of it traded.
+    fn place(&mut self, who: usize, order: Order) -> (Code, Lots) {
+        let result = self.act(who, Action::Order(order));
+        (result.code, result.filled)
+    }
+
+    /// An order that must rest or trade: its id.
+    fn placed(&mut self, who: usize, order: Order) -> OrderId {
+        let result = self.act(who, Action::Order(order));
+        assert_eq!(result.code, Code::Ok);
+        result.order.unwrap()
+    }
+
+    /// Gives `buyer` a long and `seller` a short position at `price`.
+    fn trade(&mut self, buyer: usize, seller: usize, market: MarketId, price: Ticks, lots: Lots) {
+        self.placed(seller, order(market, Side::Sell, price, lots));
+        self.placed(buyer, order(market, Side::Buy, price, lots));
+    }
+
+    fn set_mark(&mut self, market: MarketId, price: Ticks) {
+        let update = ballast_types::PriceUpdate { market, price };
+        assert_eq!(self.act(0, Action::SetPrices(vec![update])).code, Code::Ok);
+        self.block(&[]);
+    }
+
+    fn position(&self, who: usize, market: MarketId) -> Lots {
+        self.model
+            .positions()
+            .get(&(self.account(who), market))
+            .map_or(0, |(size, _)| *size)
+    }
+
+    /// (price, remaining) of the bids, then asks.
+    fn book(&self, market: MarketId) -> [Vec<(Ticks, Lots)>; 2] {
+        let (bids, asks) = self.model.orders(market);
+        [bids, asks].map(|side| {
+            side.iter()
+                .map(|order| (order.price, order.remaining))
+                .collect()
+        })
+    }
+}
+
+fn order(market: MarketId, side: Side, price: Ticks, size: Lots) -> Order {
+    Order {
+        market,
+        side,
+        price,
+        size,
+        tif: TimeInForce::Gtc,
+        post_only: false,
+        reduce_only: false,
+        client_id: None,
+        label: 0,
+        max_fills: 6,
+    }
+}
+
+fn results(events: &BlockEvents) -> Vec<ActionResult> {
+    let txs = events.txs.iter().flatten();
+    txs.flat_map(|TxResult { actions, .. }| actions.iter().copied())
+        .collect()
+}
+
+fn codes(events: &BlockEvents) -> Vec<Code> {
+    results(events).iter().map(|result| result.code).collect()
+}
+
+/// Reasons of the removals in a block.
+fn removals(events: &BlockEvents) -> Vec<ballast_types::Removal> {
+    let removed = events.events.iter().filter_map(|event| match event {
+        Event::Removed { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    removed.collect()
+}

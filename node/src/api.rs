@@ -120,9 +120,9 @@ impl Api {
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder, url: &Url) -> Result<Value, Error> {
-        let failed = |source| Error::Http {
+        let failed = |source: reqwest::Error| Error::Http {
             url: url.to_string(),
-            source,
+            source: source.without_url(),
         };
         let response = request.send().await.map_err(failed)?;
         let ok = response.status().is_success();

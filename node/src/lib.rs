@@ -11,6 +11,7 @@ pub mod feed;
 pub mod genesis_file;
 pub mod homes;
 pub mod key_file;
+pub mod listing;
 pub mod localnet;
 pub mod metrics_http;
 pub mod network;

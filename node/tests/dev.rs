@@ -2,18 +2,19 @@
 
 mod common;
 
+use std::process::Output;
+
+use ballast::network::Network;
 use ballast_types::{Action, Cancel, MarketId, Side};
 use common::ws::{Book, Ws, queried};
-use common::{
-    Process, api, assert_ports_free, execute, free_base, limit, run, stdout_of, wait_for,
-};
+use common::{Process, api, assert_ports_free, execute, free_base, limit, run, wait_for};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const PERP: u32 = 1;
 const BTC_PERP: &str = "BTC-PERP";
 
-fn dev(base: u16) -> (Process, ballast::network::Network) {
+fn dev(base: u16) -> (Process, Network) {
     Process::network(&["dev", "--base-port", &base.to_string()])
 }
 
@@ -84,127 +85,212 @@ async fn orders_reach_the_book_by_http_and_websocket() {
     assert_ports_free(base, 1);
 }
 
-#[test]
-fn a_user_trades_from_the_command_line() {
-    let (process, network) = dev(free_base(1));
-    let directory = tempfile::tempdir().expect("a directory");
-    let keys = directory.path().join("dev.json");
-    std::fs::write(&keys, network.to_line()).expect("writes");
-    let keys = keys.to_str().expect("UTF-8");
-    let tx = |words: &str| {
-        let args: Vec<&str> = ["tx"]
-            .into_iter()
-            .chain(words.split_whitespace())
-            .chain(["--keys", keys])
-            .collect();
+/// Somebody at a terminal, with a network of their own.
+struct User {
+    directory: tempfile::TempDir,
+    process: Process,
+    network: Network,
+}
+
+impl User {
+    fn new() -> Self {
+        let (process, network) = dev(free_base(1));
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("dev.json"), network.to_line()).expect("writes");
+        Self {
+            directory,
+            process,
+            network,
+        }
+    }
+
+    fn run(&self, command: &str, words: &str) -> Output {
+        let keys = self.directory.path().join("dev.json");
+        let mut args = vec![command];
+        args.extend(words.split_whitespace());
+        args.extend(["--keys", keys.to_str().expect("UTF-8")]);
         run(&args)
-    };
-    let ok = |words: &str| {
-        let output = tx(words);
+    }
+
+    /// What `tx` prints, when nothing is refused.
+    fn tx(&self, words: &str) -> String {
+        let output = self.run("tx", words);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "tx {words}: {stderr}");
         String::from_utf8(output.stdout).expect("UTF-8")
-    };
-    let query = |words: &str| {
-        let args: Vec<&str> = ["query"]
-            .into_iter()
-            .chain(words.split_whitespace())
-            .chain(["--keys", keys, "--json"])
-            .collect();
-        serde_json::from_str::<Value>(&stdout_of(&args)).expect("JSON")
-    };
+    }
 
-    let bid = "order --account 1 --market BTC-PERP --side buy --size 0.5 --price 99000";
-    let answer: Value = serde_json::from_str(&ok(&format!("{bid} --json"))).expect("JSON");
-    let order = answer["result"]["actions"][0]["order"]
-        .as_str()
-        .expect("an order")
-        .to_owned();
-    assert_eq!(query("book BTC-PERP")["bids"][0]["size_decimal"], "0.5000");
+    fn query(&self, words: &str) -> Value {
+        let output = self.run("query", &format!("{words} --json"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{words}: {stderr}"))
+    }
 
-    ok(&format!(
-        "amend --account 1 --order {order} --price 99500.5"
-    ));
-    let moved = query("book BTC-PERP");
-    assert_eq!(moved["bids"][0]["price_decimal"], "99500.5");
-    // secp256k1, at market.
-    ok("order --account 4 --market BTC-PERP --side sell --size 0.2 --type market --slippage 1");
+    fn address(&self, account: usize) -> &str {
+        &self.network.accounts[account].address
+    }
+
+    fn stop(self) {
+        assert!(self.process.stop(Signal::TERM).success());
+    }
+}
+
+const BID: &str = "order --account 1 --market BTC-PERP --side buy --size 0.5 --price 99000";
+
+#[test]
+fn a_user_places_amends_takes_and_cancels() {
+    let user = User::new();
+    let sent = |words: &str| -> Value {
+        serde_json::from_str(&user.tx(&format!("{words} --json"))).expect("JSON")
+    };
+    let order = |answer: &Value| {
+        let order = &answer["result"]["actions"][0]["order"];
+        order.as_str().expect("an order").to_owned()
+    };
+    let answer = sent(BID);
     assert_eq!(
-        query("trades BTC-PERP")["trades"][0]["size_decimal"],
+        user.query("book BTC-PERP")["bids"][0]["size_decimal"],
+        "0.5000"
+    );
+    let amended = sent(&format!(
+        "amend --account 1 --order {} --price 99500.5",
+        order(&answer)
+    ));
+    let moved = user.query(&format!("order {}", order(&amended)));
+    assert_eq!(
+        (&moved["price_decimal"], &moved["remaining_decimal"]),
+        (&json!("99500.5"), &json!("0.5000"))
+    );
+    assert_eq!(
+        user.query("book BTC-PERP")["bids"][0]["price_decimal"],
+        "99500.5"
+    );
+    // Account 4 has a secp256k1 key.
+    let sell = "order --account 4 --market BTC-PERP --side sell --size 0.2";
+    user.tx(&format!("{sell} --type market --slippage 1"));
+    assert_eq!(
+        user.query("trades BTC-PERP")["trades"][0]["size_decimal"],
         "0.2000"
     );
-    ok("cancel --account 1 --all");
-    assert_eq!(query("book BTC-PERP")["bids"], json!([]));
-    ok("transfer --account 1 --asset USDC --amount 12.5 --to-sub 1");
-    let address = &network.accounts[1].address;
+    user.tx("cancel --account 1 --all");
+    assert_eq!(user.query("book BTC-PERP")["bids"], json!([]));
+    let hash = answer["hash"].as_str().expect("a hash");
+    assert_eq!(user.query(&format!("tx {hash}"))["name"], "OK");
+    user.stop();
+}
+
+#[test]
+fn a_user_moves_money_names_agents_and_signs_batches() {
+    let user = User::new();
+    let address = user.address(1);
+    user.tx("transfer --account 1 --asset USDC --amount 12.5 --to-sub 1");
     assert_eq!(
-        query(&format!("account {address}/1"))["equity_decimal"],
+        user.query(&format!("account {address}/1"))["equity_decimal"],
         "12.500000"
     );
-    ok("prices --account 0 BTC-PERP=101000 ETH-PERP=4010");
-    let agent = &network.accounts[2].address;
-    ok(&format!(
+    user.tx("prices --account 0 BTC-PERP=101000 ETH-PERP=4010");
+    let agent = user.address(2);
+    user.tx(&format!(
         "agent --account 1 --address {agent} --valid-for 1d --markets BTC-PERP"
     ));
-    ok(&format!(
+    user.tx(&format!(
         "{} --master {address}",
-        bid.replace("--account 1", "--account 2")
+        BID.replace("account 1", "account 2")
     ));
-    let batch = directory.path().join("batch.json");
+    assert_eq!(
+        user.query(&format!("master {address}"))["agents"][0]["key"],
+        agent
+    );
+    let batch = user.directory.path().join("batch.json");
     let actions = json!([
         {"action": "cancel", "market": "BTC-PERP"},
         {"action": "order", "market": "ETH/USDC", "side": "buy", "size": "1", "price": "3999.5",
          "type": "post-only", "client_id": "7", "tif": "5m"},
     ]);
     std::fs::write(&batch, actions.to_string()).expect("writes");
-    ok(&format!("batch {} --account 1", batch.display()));
+    user.tx(&format!("batch {} --account 1", batch.display()));
+    assert_eq!(user.query("book BTC-PERP")["bids"], json!([]));
     assert_eq!(
-        query("book ETH/USDC")["bids"][0]["price_decimal"],
+        user.query("book ETH/USDC")["bids"][0]["price_decimal"],
         "3999.50"
     );
-    assert_eq!(query("markets")["markets"][1]["mark_decimal"], "101000.0");
-    let shown = stdout_of(&["query", "account", address, "--keys", keys]);
-    assert!(
-        shown.contains("ETH/USDC") && shown.contains("balances"),
-        "{shown}"
-    );
-    for words in ["chain", "block latest", "master ", "market 0"] {
-        query(&words.replace("master ", &format!("master {address}")));
-    }
+    user.tx("cancel --account 1 --client-id 7 --group ETH");
+    assert_eq!(user.query("book ETH/USDC")["bids"], json!([]));
+    // The prices were published blocks ago.
+    assert_eq!(user.query("market BTC-PERP")["mark_decimal"], "101000.0");
+    user.stop();
+}
 
+#[test]
+fn tables_are_for_people() {
+    let user = User::new();
+    user.tx(BID);
+    let address = user.address(1);
+    for (words, part) in [
+        ("chain", "open_orders       1"),
+        ("markets", "BTC-PERP   1"),
+        ("market 1", "BTC-PERP"),
+        ("book 1", "bid   99000.0  0.5000  1"),
+        ("trades BTC-PERP", "none"),
+        ("block", "transactions"),
+        (&format!("account {address}"), "BTC-PERP  buy"),
+        (&format!("master {address}"), "agents"),
+    ] {
+        let output = user.run("query", words);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    user.stop();
+}
+
+#[test]
+fn refusals_name_the_field_or_the_code() {
+    let user = User::new();
     for (words, reason) in [
         (
-            bid.replace("0.5", "0.50005"),
+            BID.replace("0.5", "0.50005"),
             "size: 0.50005 is not a multiple of the lot of BTC-PERP",
         ),
         (
-            bid.replace("99000", "99000.05"),
+            BID.replace("99000", "99000.05"),
             "price: 99000.05 is not a multiple of the tick",
         ),
         (
-            bid.replace("BTC-PERP", "X"),
+            BID.replace("BTC-PERP", "X"),
             "market: \"X\" is none of BTC/USDC, BTC-PERP",
         ),
         (
-            bid.replace("--account 1", "--account 99"),
+            BID.replace("--account 1", "--account 99"),
             "account: 99 is not below 8",
         ),
-        (bid.replace("--price 99000", ""), "price: is missing"),
+        (BID.replace("--price 99000", ""), "price: is missing"),
+        (
+            BID.replace("--price 99000", "--type market --slippage 1"),
+            "no asks in BTC-PERP",
+        ),
+        (
+            "transfer --account 1 --asset X --amount 1 --to-sub 1".to_owned(),
+            "asset: \"X\"",
+        ),
         (
             "prices --account 1 BTC-PERP=1000".to_owned(),
             "NOT_PRICE_AUTHORITY",
         ),
         ("cancel --account 1".to_owned(), "cancel: name one of"),
+        (
+            "amend --account 1 --order 77 --price 1".to_owned(),
+            "UNKNOWN_ORDER",
+        ),
         ("raw 05".to_owned(), "UNDECODABLE"),
     ] {
-        let output = tx(&words);
+        let output = user.run("tx", &words);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(
             !output.status.success() && stderr.contains(reason),
             "tx {words}: {stderr}"
         );
     }
-    assert!(process.stop(Signal::TERM).success());
+    user.stop();
 }
 
 #[tokio::test]

@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use ballast::cometbft::provide;
 use ballast::network::{Endpoints, Network};
+use ballast::ports::NodePorts;
 use ballast::rpc::Client;
 use ballast_types::Side;
-use common::{Process, api, assert_ports_free, execute, free_base, limit, processes_of, wait_for};
+use common::{
+    Process, api, assert_ports_free, execute, free_base, limit, processes_of, stdout_of, wait_for,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -154,6 +157,49 @@ async fn validators_agree_on_the_flood_mempool() {
     assert_agree(&network.nodes, height).await;
     assert!(process.stop(Signal::TERM).success());
     assert_ports_free(base, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_is_set_up_by_hand() {
+    if !is_installed() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (home, genesis, base) = (path("v0"), path("genesis.json"), free_base(1));
+    let port = base.to_string();
+    let written = stdout_of(&["init", "--home", &home, "--base-port", &port, "--json"]);
+    let written: Value = serde_json::from_str(&written).expect("JSON");
+    let key = |name: &str| written[name].as_str().expect("a key").to_owned();
+    let (consensus, ingress) = (key("consensus_key"), key("ingress_key"));
+    stdout_of(&[
+        "genesis",
+        "new",
+        "--demo",
+        "--chain-id",
+        "by-hand",
+        "--output",
+        &genesis,
+    ]);
+    let validator = [
+        "--name",
+        "v0",
+        "--consensus-key",
+        &consensus,
+        "--ingress-key",
+        &ingress,
+    ];
+    stdout_of(&[&["genesis", "add-validator", &genesis][..], &validator].concat());
+    stdout_of(&["genesis", "validate", &genesis]);
+    std::fs::copy(&genesis, format!("{home}/config/genesis.json")).expect("copies");
+
+    let node = Process::spawn(&["start", "--home", &home]);
+    let ports = NodePorts::of(base, 0).expect("in range");
+    let api = api(&Endpoints::of(&ports));
+    let has_blocks = |chain: &Value| chain["height"].as_u64() >= Some(3);
+    wait_for(&api, &["v1", "chain"], has_blocks).await;
+    assert!(node.stop(Signal::TERM).success());
+    assert_ports_free(base, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

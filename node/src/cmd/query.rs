@@ -18,7 +18,8 @@ pub struct Args {
     /// HTTP address of a node [default: the network's first node]
     #[arg(long, global = true, value_name = "URL")]
     node: Option<String>,
-    /// File with the --json line of a network [default: the localnet in ~/.ballast/localnet]
+    /// File with the --json line of a network, or the home of a localnet [default:
+    /// ~/.ballast/localnet]
     #[arg(long, global = true, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// State after this height, one of the last 16 [default: the newest]

@@ -7,13 +7,14 @@ use ballast_types::{Account, AccountId, Action, Secret, TxBody, chain_hash, sign
 use clap::Subcommand;
 use serde_json::Value;
 
-use crate::actions::{ActionSpec, Listing, millis, now_ms};
+use crate::actions::{ActionSpec, millis, now_ms};
 use crate::api::Api;
 use crate::cmd::{Failure, block_on};
 use crate::key_file::{self, KeyType};
+use crate::listing::Listing;
 use crate::network::{Network, table};
 use crate::units::Span;
-use crate::{homes, ports};
+use crate::{homes, localnet, ports};
 
 /// Arguments of `tx`.
 #[derive(clap::Args, Debug)]
@@ -34,12 +35,13 @@ pub struct Args {
 }
 
 #[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Who signs, and where it goes")]
 struct Common {
     /// HTTP address of a node [default: the network's first node]
     #[arg(long, global = true, value_name = "URL")]
     node: Option<String>,
-    /// File with the --json line of a network, for its nodes and accounts [default: the localnet
-    /// in ~/.ballast/localnet]
+    /// File with the --json line of a network, or the home of a localnet, for nodes and accounts
+    /// [default: ~/.ballast/localnet]
     #[arg(long, global = true, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Number of the network's account that signs
@@ -178,14 +180,19 @@ impl Common {
     }
 }
 
-/// The network whose `--json` line is in `file`, or the default localnet.
-fn network(file: Option<&Path>) -> Result<Network, Failure> {
-    if let Some(file) = file {
-        return Ok(Network::read(file)?);
-    }
-    let path = homes::default_localnet()?.join(homes::SETTINGS);
-    let settings = crate::localnet::Settings::read(&path)?;
-    Ok(settings.network(&path)?)
+/// The network whose `--json` line is in a file, or whose home is a directory; by default the
+/// localnet in `~/.ballast/localnet`.
+fn network(keys: Option<&Path>) -> Result<Network, Failure> {
+    let home = match keys {
+        Some(file) if !file.is_dir() => return Ok(Network::read(file)?),
+        Some(home) => home.to_owned(),
+        None => homes::default_localnet()?,
+    };
+    let settings = localnet::Settings::read(&home.join(homes::SETTINGS));
+    let settings = settings.map_err(|error| {
+        format!("there is no localnet: {error}; start one, or name a network with --keys FILE")
+    })?;
+    Ok(settings.network(&home)?)
 }
 
 /// The address of the gateway to use: as given, else the first node of `keys` or of the default

@@ -36,14 +36,20 @@ pub enum Error {
     },
 }
 
-/// Writes a new home: keys, the state that says that nothing was signed yet, configuration, and
-/// `genesis`, the content of its genesis file (see [`super::genesis::to_json`]).
+/// Writes a new home: that of [`create_without_genesis`] and `genesis`, the content of its genesis
+/// file (see [`super::genesis::to_json`]). That is written last, so that a home that has one is
+/// whole.
+pub fn create(home: &Path, keys: &NodeKeys, config: &Config, genesis: &str) -> Result<(), Error> {
+    create_without_genesis(home, keys, config)?;
+    write_new(home, GENESIS, 0o644, genesis)
+}
+
+/// Writes a new home: keys, the state that says that nothing was signed yet, and configuration.
 ///
 /// # Errors
 /// Fails when one of the files is there already: a second key would change who the node is, and a
-/// fresh signing state would let it sign twice. The genesis is written last, so that a home that
-/// has one is whole.
-pub fn create(home: &Path, keys: &NodeKeys, config: &Config, genesis: &str) -> Result<(), Error> {
+/// fresh signing state would let it sign twice.
+pub fn create_without_genesis(home: &Path, keys: &NodeKeys, config: &Config) -> Result<(), Error> {
     for directory in ["config", "data"] {
         let path = home.join(directory);
         DirBuilder::new()
@@ -66,8 +72,7 @@ pub fn create(home: &Path, keys: &NodeKeys, config: &Config, genesis: &str) -> R
         &pretty(&keys::validator_key_json(&keys.validator)),
     )?;
     write_new(home, VALIDATOR_STATE, 0o600, &pretty(&state))?;
-    write_new(home, CONFIG, 0o644, &config.to_toml())?;
-    write_new(home, GENESIS, 0o644, genesis)
+    write_new(home, CONFIG, 0o644, &config.to_toml())
 }
 
 /// Replaces the configuration of an existing home.

@@ -33,15 +33,21 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `ballast` and returns what it prints first on stdout.
-    pub fn start(args: &[&str]) -> (Self, String) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ballast"))
+    /// Starts `ballast`.
+    pub fn spawn(args: &[&str]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_ballast"))
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .expect("starts");
-        let mut stdout = child.stdout.take().expect("piped");
+        Self { child }
+    }
+
+    /// Starts `ballast` and returns what it prints first on stdout.
+    pub fn start(args: &[&str]) -> (Self, String) {
+        let mut process = Self::spawn(args);
+        let mut stdout = process.child.stdout.take().expect("piped");
         let (send, line) = mpsc::channel();
         std::thread::spawn(move || {
             let mut text = Vec::new();
@@ -58,7 +64,6 @@ impl Process {
                 }
             }
         });
-        let mut process = Self { child };
         match line.recv_timeout(PATIENCE) {
             Ok(line) => (process, line),
             Err(_) => {

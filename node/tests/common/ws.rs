@@ -45,6 +45,9 @@ impl Ws {
     }
 }
 
+/// Bids, then asks: (price, size), best first.
+pub type Levels = (Vec<(i64, i64)>, Vec<(i64, i64)>);
+
 /// A book as a client keeps it: price to size, in ticks and lots.
 #[derive(Debug, Default)]
 pub struct Book {
@@ -83,8 +86,8 @@ impl Book {
         self.height = message["height"].as_u64().expect("height");
     }
 
-    /// Best first: the form of a query's answer.
-    pub fn levels(&self) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
+    /// The book, to compare with a query's.
+    pub fn levels(&self) -> Levels {
         let pair = |(price, size): (&i64, &i64)| (*price, *size);
         (
             self.bids.iter().rev().map(pair).collect(),
@@ -94,7 +97,7 @@ impl Book {
 }
 
 /// The levels of a book query's answer, best first.
-pub fn queried(answer: &Value) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
+pub fn queried(answer: &Value) -> Levels {
     let side = |name: &str| {
         let levels = answer[name].as_array().expect("levels").iter();
         let number = |level: &Value, field: &str| level[field].as_i64().expect("a number");

@@ -1,0 +1,392 @@
+//! What a chain lists, and the conversion of actions as people write them to those of the chain.
+
+use ballast_types::{
+    Account, Action, Amend, AssetId, Cancel, GroupId, KeyId, MarketId, Order, OrderId, OrderRef,
+    PriceUpdate, SetAgent, Side, TimeInForce, Transfer,
+};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use crate::actions::{
+    ActionSpec, AgentSpec, AmendSpec, CancelSpec, OrderSpec, OrderType, PricesSpec, SideName, Tif,
+    TransferSpec, millis, now_ms,
+};
+use crate::api::{self, Api};
+use crate::units;
+
+/// What conversion needs to know of the chain, as the gateway tells it.
+#[derive(Debug)]
+pub struct Listing {
+    /// The chain id.
+    pub chain_id: String,
+    margin_asset: String,
+    markets: Vec<Market>,
+    assets: Vec<Asset>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Chain {
+    chain_id: String,
+    margin_asset: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Markets {
+    markets: Vec<Market>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Market {
+    market: String,
+    id: u32,
+    group: String,
+    group_id: u16,
+    tick: Decimal,
+    lot: Decimal,
+}
+
+#[derive(Debug, Deserialize)]
+struct Assets {
+    assets: Vec<Asset>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Asset {
+    asset: String,
+    id: u16,
+    decimals: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Best {
+    bid: Option<Level>,
+    ask: Option<Level>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Level {
+    price: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resting {
+    market: String,
+    price: i64,
+    remaining: i64,
+    filled: i64,
+}
+
+/// Why an action cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field of it; the text names it and its value.
+    #[error("{0}")]
+    Field(String),
+    /// The node did not say what is needed.
+    #[error(transparent)]
+    Api(#[from] api::Error),
+}
+
+impl From<String> for Error {
+    fn from(text: String) -> Self {
+        Self::Field(text)
+    }
+}
+
+impl Listing {
+    /// Asks a node.
+    pub async fn fetch(api: &Api) -> Result<Self, api::Error> {
+        let chain: Chain = api.read(&["v1", "chain"]).await?;
+        let Markets { markets } = api.read(&["v1", "markets"]).await?;
+        let Assets { assets } = api.read(&["v1", "assets"]).await?;
+        Ok(Self {
+            chain_id: chain.chain_id,
+            margin_asset: chain.margin_asset,
+            markets,
+            assets,
+        })
+    }
+
+    /// The chain's form of an action of `account`.
+    pub async fn action(
+        &self,
+        api: &Api,
+        account: &Account,
+        spec: &ActionSpec,
+    ) -> Result<Action, Error> {
+        Ok(match spec {
+            ActionSpec::Order(order) => Action::Order(self.order(api, order).await?),
+            ActionSpec::Cancel(cancel) => Action::Cancel(self.cancel(cancel)?),
+            ActionSpec::Amend(amend) => Action::Amend(self.amend(api, amend).await?),
+            ActionSpec::Transfer(transfer) => Action::Transfer(self.transfer(account, transfer)?),
+            ActionSpec::Agent(agent) => self.agent(agent)?,
+            ActionSpec::Prices(prices) => Action::SetPrices(self.prices(prices)?),
+        })
+    }
+
+    async fn order(&self, api: &Api, spec: &OrderSpec) -> Result<Order, Error> {
+        let market = self.market(&spec.market)?;
+        let side = match spec.side {
+            SideName::Buy => Side::Buy,
+            SideName::Sell => Side::Sell,
+        };
+        let rests = matches!(spec.order_type, OrderType::Limit | OrderType::PostOnly);
+        if let (Some(tif), false) = (spec.tif, rests) {
+            return Err(format!(
+                "tif: {tif:?} is for orders that rest, not {:?}",
+                spec.order_type
+            )
+            .into());
+        }
+        let tif = match (spec.order_type, spec.tif) {
+            (OrderType::Market | OrderType::Ioc, _) => TimeInForce::Ioc,
+            (OrderType::Fok, _) => TimeInForce::Fok,
+            (_, Some(Tif::For(time))) => TimeInForce::Gtt(now_ms().saturating_add(millis(time))),
+            (_, Some(Tif::Gtc) | None) => TimeInForce::Gtc,
+        };
+        let post_only = spec.order_type == OrderType::PostOnly;
+        Ok(Order {
+            market: MarketId(market.id),
+            side,
+            price: self.price_of(api, spec, market, side).await?,
+            size: units::multiple("size", spec.size, market.lot, &lot_of(market))?,
+            tif,
+            post_only,
+            reduce_only: spec.reduce_only,
+            client_id: spec.client_id,
+            label: spec.label,
+            max_fills: if post_only { 0 } else { spec.max_fills },
+        })
+    }
+
+    /// The limit of an order, in ticks.
+    async fn price_of(
+        &self,
+        api: &Api,
+        spec: &OrderSpec,
+        market: &Market,
+        side: Side,
+    ) -> Result<i64, Error> {
+        if let Some(price) = spec.price {
+            return Ok(units::multiple(
+                "price",
+                price,
+                market.tick,
+                &tick_of(market),
+            )?);
+        }
+        let Some(slippage) = spec
+            .slippage
+            .filter(|_| spec.order_type == OrderType::Market)
+        else {
+            let reason = "is missing; only market orders may name --slippage instead";
+            return Err(format!("price: {reason}").into());
+        };
+        if !(Decimal::ZERO..=Decimal::ONE_HUNDRED).contains(&slippage) {
+            return Err(format!("slippage: {slippage} is not from 0 to 100 percent").into());
+        }
+        let best: Best = api.read(&["v1", "bbo", &market.market]).await?;
+        let (level, factor) = match side {
+            Side::Buy => (best.ask, Decimal::ONE_HUNDRED + slippage),
+            Side::Sell => (best.bid, Decimal::ONE_HUNDRED - slippage),
+        };
+        let level = level.ok_or_else(|| {
+            let what = if side == Side::Buy { "asks" } else { "bids" };
+            format!(
+                "price: there are no {what} in {} to start from",
+                market.market
+            )
+        })?;
+        // Rounded towards the best price, so that the bound is never wider than asked for.
+        let bound = Decimal::from(level.price) * factor / Decimal::ONE_HUNDRED;
+        let bound = if side == Side::Buy {
+            bound.floor()
+        } else {
+            bound.ceil()
+        };
+        i64::try_from(bound).map_err(|_| format!("slippage: {slippage} leads too far").into())
+    }
+
+    fn cancel(&self, spec: &CancelSpec) -> Result<Cancel, Error> {
+        let group = match (&spec.market, &spec.group) {
+            (Some(market), None) => Some(GroupId(self.market(market)?.group_id)),
+            (None, Some(group)) => Some(self.group(group)?),
+            (None, None) => None,
+            (Some(_), Some(group)) => {
+                return Err(format!("group: {group:?} beside a market says too much").into());
+            }
+        };
+        let named = [
+            spec.order.is_some(),
+            spec.client_id.is_some(),
+            spec.label.is_some(),
+            spec.all,
+        ];
+        let count = named.iter().filter(|named| **named).count();
+        let needs_group =
+            |field: &str| Error::Field(format!("{field}: needs --market or --group to say where"));
+        match (spec, count) {
+            (
+                CancelSpec {
+                    order: Some(order),
+                    market: None,
+                    group: None,
+                    ..
+                },
+                1,
+            ) => Ok(Cancel::Order(OrderId(*order))),
+            (
+                CancelSpec {
+                    client_id: Some(client_id),
+                    ..
+                },
+                1,
+            ) => Ok(Cancel::Client {
+                group: group.ok_or_else(|| needs_group("client_id"))?,
+                client_id: *client_id,
+            }),
+            (
+                CancelSpec {
+                    label: Some(label), ..
+                },
+                1,
+            ) => Ok(Cancel::Label {
+                group: group.ok_or_else(|| needs_group("label"))?,
+                label: *label,
+            }),
+            (
+                CancelSpec {
+                    all: true,
+                    market: None,
+                    ..
+                },
+                1,
+            ) => Ok(Cancel::All(group)),
+            (
+                CancelSpec {
+                    market: Some(market),
+                    ..
+                },
+                0,
+            ) => Ok(Cancel::Market(MarketId(self.market(market)?.id))),
+            _ => Err(Error::Field(
+                "cancel: name one of --order, --client-id, --label, --market, --all".to_owned(),
+            )),
+        }
+    }
+
+    async fn amend(&self, api: &Api, spec: &AmendSpec) -> Result<Amend, Error> {
+        let resting: Resting = api.read(&["v1", "orders", &spec.order.to_string()]).await?;
+        let market = self.market(&resting.market)?;
+        let price = match spec.price {
+            Some(price) => units::multiple("price", price, market.tick, &tick_of(market))?,
+            None => resting.price,
+        };
+        let size = match spec.size {
+            Some(size) => units::multiple("size", size, market.lot, &lot_of(market))?,
+            None => resting.remaining.saturating_add(resting.filled),
+        };
+        let order = OrderRef::Id(OrderId(spec.order));
+        Ok(Amend {
+            order,
+            price,
+            size,
+            keep_on_reject: spec.keep_on_reject,
+            max_fills: spec.max_fills,
+        })
+    }
+
+    fn transfer(&self, from: &Account, spec: &TransferSpec) -> Result<Transfer, Error> {
+        let asset = self.asset("asset", &spec.asset)?;
+        let to = match (&spec.to, spec.to_sub) {
+            (Some(to), None) => to.parse().map_err(|error| format!("to: {error}"))?,
+            (None, Some(sub)) => Account::new(from.master, sub),
+            _ => return Err(Error::Field("to: name one of --to and --to-sub".to_owned())),
+        };
+        Ok(Transfer {
+            asset: AssetId(asset.id),
+            amount: units::atoms("amount", spec.amount, asset.decimals)?,
+            to,
+        })
+    }
+
+    fn agent(&self, spec: &AgentSpec) -> Result<Action, Error> {
+        let key: KeyId = spec
+            .address
+            .parse()
+            .map_err(|error| format!("address: {error}"))?;
+        if spec.remove {
+            return Ok(Action::RemoveAgent(key));
+        }
+        let markets: Result<Vec<_>, Error> = spec
+            .markets
+            .iter()
+            .map(|name| Ok(MarketId(self.market(name)?.id)))
+            .collect();
+        let margin = self.asset("margin_asset", &self.margin_asset)?;
+        let max_notional = match spec.max_notional {
+            Some(amount) => units::atoms("max_notional", amount, margin.decimals)?,
+            None => 0,
+        };
+        Ok(Action::SetAgent(SetAgent {
+            key,
+            expiry: now_ms().saturating_add(millis(spec.valid_for.0)),
+            markets: markets?,
+            max_notional,
+        }))
+    }
+
+    fn prices(&self, spec: &PricesSpec) -> Result<Vec<PriceUpdate>, Error> {
+        let price = |text: &String| {
+            let bad = || Error::Field(format!("prices: {text:?} is not MARKET=PRICE"));
+            let (name, price) = text.split_once('=').ok_or_else(bad)?;
+            let price: Decimal = price.parse().map_err(|_| bad())?;
+            let market = self.market(name)?;
+            Ok(PriceUpdate {
+                market: MarketId(market.id),
+                price: units::multiple("prices", price, market.tick, &tick_of(market))?,
+            })
+        };
+        spec.prices.iter().map(price).collect()
+    }
+
+    fn market(&self, name: &str) -> Result<&Market, Error> {
+        let id: Option<u32> = name.parse().ok();
+        let mut markets = self.markets.iter();
+        let found = markets.find(|market| market.market == name || Some(market.id) == id);
+        found.ok_or_else(|| {
+            let all: Vec<_> = self
+                .markets
+                .iter()
+                .map(|market| market.market.as_str())
+                .collect();
+            Error::Field(format!("market: {name:?} is none of {}", all.join(", ")))
+        })
+    }
+
+    fn group(&self, name: &str) -> Result<GroupId, Error> {
+        let market = self.markets.iter().find(|market| market.group == name);
+        let market = market.ok_or_else(|| format!("group: {name:?} has no markets"))?;
+        Ok(GroupId(market.group_id))
+    }
+
+    fn asset(&self, field: &str, symbol: &str) -> Result<&Asset, Error> {
+        let found = self.assets.iter().find(|asset| asset.asset == symbol);
+        found.ok_or_else(|| {
+            let all: Vec<_> = self
+                .assets
+                .iter()
+                .map(|asset| asset.asset.as_str())
+                .collect();
+            Error::Field(format!("{field}: {symbol:?} is none of {}", all.join(", ")))
+        })
+    }
+}
+
+fn tick_of(market: &Market) -> String {
+    format!("the tick of {}", market.market)
+}
+
+fn lot_of(market: &Market) -> String {
+    format!("the lot of {}", market.market)
+}

@@ -1,12 +1,13 @@
 //! Blocks from bytes: each byte string is a program that places, amends and cancels orders on the
 //! small exchange of the model's tests. Short programs reach far, because every choice is among few.
 
-use ballast_model::workload::test_secrets;
+use ballast_model::workload::{cosmos_actions, cosmos_sends, test_secrets};
 use ballast_types::{
-    Account, Action, Amend, AssetId, Cancel, ChainSpec, GroupId, MarketId, Order, OrderId,
-    OrderRef, PriceUpdate, Secret, SetAgent, Side, TimeInForce, Transfer, TxBody, chain_hash,
-    sign_native,
+    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, GroupId, MarketId,
+    MsgActionsBody, Order, OrderId, OrderRef, PriceUpdate, Secret, SetAgent, Side, TimeInForce,
+    Transfer, TxBody, chain_hash, encode_bundle, sign_native,
 };
+use std::collections::BTreeMap;
 
 /// Blocks that one program makes.
 pub const MAX_BLOCKS: usize = 12;
@@ -62,6 +63,8 @@ pub struct Script {
     /// Orders to amend and to cancel.
     pub orders: Vec<OrderId>,
     sent: Vec<Vec<u8>>,
+    /// Next Cosmos sequence by master.
+    sequences: BTreeMap<AccountId, u64>,
 }
 
 impl Script {
@@ -74,6 +77,7 @@ impl Script {
             secrets: test_secrets(),
             orders: Vec::new(),
             sent: Vec::new(),
+            sequences: BTreeMap::new(),
             spec,
         }
     }
@@ -97,11 +101,64 @@ impl Script {
                     input.0 = rest;
                     txs.push(raw.to_vec());
                 }
+                44..=55 => txs.push(self.prices(input)),
+                56..=71 => txs.push(self.cosmos(input)),
+                72..=79 if !self.sent.is_empty() => {
+                    let at = usize::from(input.byte()) % self.sent.len();
+                    let chain = chain_hash(&self.spec.chain_id);
+                    let ingress = Secret::ed25519([9; 32]);
+                    txs.push(encode_bundle(
+                        &self.sent[at..],
+                        self.nonce,
+                        &chain,
+                        &ingress,
+                    ));
+                }
                 byte => txs.push(self.tx(byte, input)),
             }
         }
         self.sent.extend_from_slice(&txs);
         txs
+    }
+
+    /// Moves a mark by up to two fifths.
+    fn prices(&mut self, input: &mut Input<'_>) -> Vec<u8> {
+        let price = 600 + 3 * i64::from(input.byte());
+        let update = PriceUpdate {
+            market: market(input),
+            price,
+        };
+        let authority = self.secrets[0].clone();
+        self.sign(
+            &authority,
+            &authority,
+            0,
+            vec![Action::SetPrices(vec![update])],
+        )
+    }
+
+    /// A Cosmos transaction of the next sequence, or near it.
+    fn cosmos(&mut self, input: &mut Input<'_>) -> Vec<u8> {
+        let owner = self.someone(input).clone();
+        let next = self.sequences.entry(owner.id()).or_default();
+        let sequence = match input.below(8) {
+            0 => *next + 1,
+            _ => *next,
+        };
+        *next += 1;
+        self.nonce += 1;
+        let timeout = self.height + u64::from(input.below(4));
+        if input.flag() {
+            let to = self.someone(input).id();
+            let sends = [(to, "usdc", u128::from(input.byte()) << 12)];
+            return cosmos_sends(&self.spec, &owner, sequence, timeout, &sends);
+        }
+        let body = MsgActionsBody {
+            account: Account::new(owner.id(), 0),
+            nonce: self.time + self.nonce % 500,
+            actions: vec![self.action(input)],
+        };
+        cosmos_actions(&self.spec, &owner, sequence, timeout, &body)
     }
 
     fn tx(&mut self, byte: u8, input: &mut Input<'_>) -> Vec<u8> {
@@ -113,21 +170,28 @@ impl Script {
             _ => owner,
         };
         let (owner, signer) = (owner.clone(), signer.clone());
+        let sub = u16::from(input.below(8) == 7);
+        let actions = (0..count).map(|_| self.action(input)).collect();
+        self.sign(&owner, &signer, sub, actions)
+    }
+
+    fn sign(&mut self, owner: &Secret, signer: &Secret, sub: u16, actions: Vec<Action>) -> Vec<u8> {
         self.nonce += 1;
         let body = TxBody {
             chain: chain_hash(&self.spec.chain_id),
-            account: Account::new(owner.id(), u16::from(input.below(2))),
+            account: Account::new(owner.id(), sub),
             key: signer.public(),
             nonce: self.time + self.nonce % 500,
-            expiry: self.time + u64::from(input.below(4)) * 1_000,
-            actions: (0..count).map(|_| self.action(input)).collect(),
+            // One in sixteen is too late.
+            expiry: self.time + self.nonce % 16 * 400,
+            actions,
         };
-        sign_native(&body, &signer)
+        sign_native(&body, signer)
     }
 
     fn action(&self, input: &mut Input<'_>) -> Action {
-        match input.below(16) {
-            0 => Action::Amend(self.amend(input)),
+        match input.below(20) {
+            0 | 19 => Action::Amend(self.amend(input)),
             1 | 2 => Action::Cancel(self.cancel(input)),
             3 => Action::Transfer(Transfer {
                 asset: AssetId(input.below(4).into()),
@@ -162,7 +226,11 @@ impl Script {
             market: market(input),
             side: if kind & 2 == 0 { Side::Buy } else { Side::Sell },
             price: input.number(1_000),
-            size: input.number(17),
+            size: if kind & 16 == 0 {
+                input.number(17)
+            } else {
+                8 * i64::from(input.byte())
+            },
             tif: match kind >> 2 & 7 {
                 0 => TimeInForce::Ioc,
                 1 => TimeInForce::Fok,
@@ -176,7 +244,7 @@ impl Script {
             max_fills: if post_only {
                 0
             } else {
-                u16::from(input.below(8))
+                u16::from(1 + input.below(7))
             },
         }
     }
@@ -200,7 +268,7 @@ impl Script {
             price: input.number(1_000),
             size: input.number(17),
             keep_on_reject: input.flag(),
-            max_fills: u16::from(input.below(8)),
+            max_fills: u16::from(1 + input.below(7)),
         }
     }
 
@@ -224,10 +292,10 @@ impl Script {
 
 /// One of the markets, or one more.
 fn market(input: &mut Input<'_>) -> MarketId {
-    MarketId(input.below(6).into())
+    MarketId((input.below(21) / 4).into())
 }
 
 /// One of the groups, or one more.
 fn group(input: &mut Input<'_>) -> GroupId {
-    GroupId(input.below(4).into())
+    GroupId((input.below(13) / 4).into())
 }

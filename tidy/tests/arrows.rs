@@ -44,7 +44,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
         "rust_decimal",
         &["ballast-genesis", "ballast-gateway", "ballast"],
     ),
-    ("axum", &["ballast-gateway"]),
+    ("axum", &["ballast-gateway", "ballast"]),
     ("tendermint-abci", &["ballast-abci"]),
     ("clap", &["ballast"]),
     ("parquet", &[]),

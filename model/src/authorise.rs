@@ -2,16 +2,15 @@
 
 use crate::Model;
 use crate::admit::Entry;
-use crate::margin::Rate;
 use crate::open::Unpacked;
 use crate::state::{Master, Place, atoms};
 use ballast_types::{
     Account, AccountId, Action, ActionKey, Amend, Atoms, Cancel, Code, Event, KeyId, MarketId,
-    Order, PriceUpdate, Scheme, SetAgent, Transfer, Tx, TxKey, account_shard, claim_ticket,
+    Order, PriceUpdate, Scheme, SetAgent, Transfer, Tx, TxKey, account_shard,
 };
 
 /// Largest amount of a transfer, and largest notional of an agent.
-const MAX_AMOUNT: u128 = 1 << 100;
+pub(crate) const MAX_AMOUNT: u128 = 1 << 100;
 /// A token in the unit of the buckets.
 const TOKEN: u64 = 1_000;
 
@@ -272,28 +271,6 @@ impl Model {
         }
     }
 
-    fn debit(&mut self, from: Account, transfer: &Transfer) -> Result<(), Code> {
-        let Transfer { asset, amount, to } = *transfer;
-        self.spec.asset(asset).ok_or(Code::UnknownAsset)?;
-        if amount == 0 || amount > MAX_AMOUNT || to == from {
-            return Err(Code::BadAmount);
-        }
-        let amount = atoms(amount);
-        let open = self.open_orders(from);
-        if asset == self.spec.margin_asset {
-            if self.state.balance(from, asset) < amount {
-                return Err(Code::InsufficientBalance);
-            }
-            if self.equity(from) - amount < self.requirement(from, Rate::Initial, &open) {
-                return Err(Code::InsufficientMargin);
-            }
-        } else if self.free(from, asset, &open) < amount {
-            return Err(Code::InsufficientBalance);
-        }
-        self.state.add_balance(from, asset, -amount);
-        Ok(())
-    }
-
     fn set_agent(&mut self, master: AccountId, agent: &SetAgent) -> Result<(), Code> {
         if agent.max_notional > MAX_AMOUNT {
             return Err(Code::BadAmount);
@@ -341,43 +318,6 @@ impl Model {
             }
         }
         Ok(())
-    }
-
-    /// Serial step: credits transfers, and creates receivers while there is room.
-    pub(crate) fn credit(&mut self, mut transfers: Vec<Request<Transfer>>) {
-        let seed = self.block.seed;
-        transfers.sort_by_key(|transfer| {
-            (
-                claim_ticket(&seed, "accounts", transfer.account.master),
-                transfer.key,
-            )
-        });
-        let limit = usize::try_from(self.spec.limits.accounts).expect("32 bits fit");
-        for Request {
-            account: from,
-            place,
-            action,
-            ..
-        } in transfers
-        {
-            let Transfer { asset, amount, to } = action;
-            if !self.state.accounts.contains_key(&to) {
-                if self.state.accounts.len() >= limit {
-                    self.state.add_balance(from, asset, atoms(amount));
-                    self.answer_code(place, Code::AccountLimit);
-                    continue;
-                }
-                self.coverage.count("account created");
-                self.state.create_account(to, self.block.time, &self.spec);
-            }
-            self.state.add_balance(to, asset, atoms(amount));
-            self.block.events.push(Event::Transferred {
-                asset,
-                amount,
-                from,
-                to,
-            });
-        }
     }
 
     /// Serial step: the highest ActionKey sets the next mark of a market.

@@ -6,7 +6,8 @@ use ballast_types::{AssetId, Atoms, MarketKind};
 
 impl Model {
     /// Conservation of every asset, positions that sum to zero, books that are not crossed, spot
-    /// asks that are backed, and no fill so far that took an account below maintenance.
+    /// asks that are backed, accounts that are covered unless they are flagged, and no fill so far
+    /// that took an account below maintenance.
     ///
     /// # Errors
     /// Names the first thing that does not hold, with its figures.
@@ -34,6 +35,7 @@ impl Model {
             }
         }
         self.check_backed()?;
+        self.check_covered()?;
         self.violations
             .first()
             .map_or(Ok(()), |violation| Err(violation.clone()))
@@ -81,6 +83,19 @@ impl Model {
                         -free
                     ));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Flags are those of the block's beginning, so whatever happened since left accounts covered.
+    fn check_covered(&self) -> Result<(), String> {
+        for (account, flagged) in &self.state.accounts {
+            let margin = self.margin(*account);
+            if !flagged && margin.equity < margin.maintenance {
+                return Err(format!(
+                    "{account} became uncovered within a block: {margin:?}"
+                ));
             }
         }
         Ok(())

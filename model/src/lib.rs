@@ -4,8 +4,8 @@
 //! whenever it needs it. The fast application is compared with it block by block. It depends on
 //! `ballast-types` only, so that the two share encodings and nothing that decides.
 //!
-//! One file per pass: [`open`], [`authorise`], [`cancel`] and [`amend`], [`admit`], [`matching`],
-//! [`settle`]; [`margin`] holds the formulas that they share.
+//! One file per pass: `open`, `authorise` with `transfer`, `cancel` and `amend`, `admit`,
+//! `matching`, `settle`; `margin` holds the formulas that they share.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -23,6 +23,7 @@ mod settle;
 mod state;
 #[cfg(test)]
 mod tests;
+mod transfer;
 pub mod workload;
 
 pub use coverage::Coverage;

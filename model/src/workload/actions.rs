@@ -39,7 +39,7 @@ impl Workload {
         AssetId(u16::try_from(self.rng.pick(&[0, 0, 0, 1, 2]) + edge * 9).unwrap_or(0))
     }
 
-    fn mark(&self, market: MarketId) -> Ticks {
+    pub(super) fn mark(&self, market: MarketId) -> Ticks {
         self.marks.get(market.index()).copied().unwrap_or(1_000)
     }
 
@@ -85,7 +85,7 @@ impl Workload {
         (self.time / 3_000 + self.rng.below(4)) * 3_000
     }
 
-    fn order(&mut self, account: Account) -> Order {
+    pub(super) fn order(&mut self, account: Account) -> Order {
         let market = self.market();
         let position = self.position(account, market);
         let closes = position != 0 && self.rng.one_in(2);
@@ -132,7 +132,7 @@ impl Workload {
     }
 
     /// An order that the account had resting lately.
-    fn own_order(&mut self, account: Account) -> Option<Known> {
+    pub(super) fn own_order(&mut self, account: Account) -> Option<Known> {
         let own = self.orders.iter().filter(|known| known.account == account);
         let own: Vec<Known> = own.rev().take(10).copied().collect();
         (!own.is_empty()).then(|| self.rng.pick(&own))
@@ -154,7 +154,7 @@ impl Workload {
         own.map_or_else(|| self.stray_id(), |known| known.id)
     }
 
-    fn cancel(&mut self, account: Account) -> Cancel {
+    pub(super) fn cancel(&mut self, account: Account) -> Cancel {
         match self.rng.below(48) {
             0..=29 => Cancel::Order(self.order_id(account)),
             30..=36 => {
@@ -187,7 +187,7 @@ impl Workload {
     }
 
     /// Changes a known order, or one that does not exist.
-    fn amend_of(&mut self, known: Option<Known>) -> Amend {
+    pub(super) fn amend_of(&mut self, known: Option<Known>) -> Amend {
         let most = self.spec.limits.max_fills;
         let max_fills = if self.rng.one_in(2) { 0 } else { most };
         let keep_on_reject = self.rng.one_in(2);
@@ -301,170 +301,9 @@ impl Workload {
             .collect()
     }
 
-    /// Transactions that belong together and reach what chance rarely does.
-    pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
-        let account = self.own_account();
-        let authority = Account::new(self.owners[0], 0);
-        match self.rng.below(13) {
-            // A jump of the marks.
-            0..=3 => {
-                let prices = vec![Action::SetPrices(self.jump())];
-                vec![self.native_of(authority, prices)]
-            }
-            // Everything is cancelled, and something that takes comes in the same transaction.
-            4..=7 => {
-                let order = Order {
-                    post_only: false,
-                    max_fills: 3,
-                    ..self.order(account)
-                };
-                let actions = vec![Action::Cancel(Cancel::All(None)), Action::Order(order)];
-                vec![self.native_of(account, actions)]
-            }
-            // More cancels than there are tokens.
-            8 => {
-                let count = usize::from(self.spec.limits.tx_actions);
-                let mut cancels = || {
-                    (0..count)
-                        .map(|_| Action::Cancel(self.cancel(account)))
-                        .collect::<Vec<_>>()
-                };
-                let batches = [cancels(), cancels()];
-                batches
-                    .map(|actions| self.native_of(account, actions))
-                    .to_vec()
-            }
-            // The same order is amended twice.
-            _ => {
-                let known = self.own_order(account);
-                let amends: Vec<Amend> = (0..2).map(|_| self.amend_of(known)).collect();
-                let keep = |amend| {
-                    Action::Amend(Amend {
-                        keep_on_reject: true,
-                        ..amend
-                    })
-                };
-                let actions = amends.into_iter().map(keep).collect();
-                vec![self.native_of(account, actions)]
-            }
-        }
-    }
-
-    fn position(&self, account: Account, market: MarketId) -> Lots {
+    pub(super) fn position(&self, account: Account, market: MarketId) -> Lots {
         self.positions
             .get(&(account, market))
             .map_or(0, |(size, _)| *size)
-    }
-
-    /// Markets in which the account has a position, with its size.
-    fn held(&self, account: Account) -> Vec<(MarketId, Lots)> {
-        let held = self
-            .positions
-            .iter()
-            .filter(|((a, _), (size, _))| *a == account && *size != 0);
-        held.map(|((_, market), (size, _))| (*market, *size))
-            .collect()
-    }
-
-    /// True when equity is below twice the maintenance margin of the positions, about.
-    fn is_weak(&self, account: Account) -> bool {
-        let cash = self
-            .balances
-            .get(&(account, self.spec.margin_asset))
-            .copied()
-            .unwrap_or(0);
-        let mut spare = cash;
-        for (id, market) in (0..).map(MarketId).zip(&self.spec.markets) {
-            if let Some((size, cost)) = self.positions.get(&(account, id)) {
-                let value = Atoms::from(self.mark(id)) * market.tick_value * Atoms::from(*size);
-                let margin = value.abs() * Atoms::from(market.maintenance_margin_ppm) / 1_000_000;
-                spare += value - cost - 2 * margin;
-            }
-        }
-        spare < 0 && !self.held(account).is_empty()
-    }
-
-    fn owned(&self, weak: bool) -> Vec<Account> {
-        let owned = self
-            .accounts
-            .iter()
-            .filter(|account| self.is_owned(**account));
-        owned
-            .filter(|account| self.is_weak(**account) == weak)
-            .copied()
-            .collect()
-    }
-
-    /// After a move of the marks: orders of accounts that may be uncovered now, cash for them, and
-    /// orders of a rich account that meet what they have resting.
-    pub(super) fn rescue(&mut self) -> Vec<Vec<u8>> {
-        let margin = self.spec.margin_asset;
-        let cash = |account: &Account| self.balances.get(&(*account, margin)).copied();
-        let Some(richest) = self.owned(false).into_iter().max_by_key(cash) else {
-            return Vec::new();
-        };
-        let amount = cash(&richest)
-            .and_then(|cash| u128::try_from(cash / 2).ok())
-            .unwrap_or(0);
-        let weak = self.owned(true);
-        let mut txs = Vec::new();
-        for _ in 0..3.min(weak.len()) {
-            let to = self.rng.pick(&weak);
-            let with_cash = self.rng.one_in(3);
-            if with_cash {
-                let send = Action::Transfer(Transfer {
-                    asset: margin,
-                    amount,
-                    to,
-                });
-                txs.push(self.native_of(richest, vec![send]));
-            }
-            for (market, size) in self.held(to) {
-                let tx = if with_cash {
-                    let closes = self.crossing_order(market, -size);
-                    let size = self.rng.signed(size.abs() + 1, 2 * size.abs() + 2);
-                    self.native_of(to, vec![Action::Order(Order { size, ..closes })])
-                } else {
-                    let order = Action::Order(self.crossing_order(market, size));
-                    let from = self.rng.pick(&[to, richest, richest, richest]);
-                    self.native_of(from, vec![order])
-                };
-                txs.push(tx);
-            }
-        }
-        txs
-    }
-
-    /// An IOC order in the direction of `position`, with a limit that crosses.
-    fn crossing_order(&mut self, market: MarketId, position: Lots) -> Order {
-        let side = if position > 0 { Side::Buy } else { Side::Sell };
-        let mark = self.mark(market);
-        Order {
-            market,
-            side,
-            price: if side == Side::Buy {
-                mark + mark / 25
-            } else {
-                mark - mark / 25
-            },
-            size: self.rng.signed(2, 2 * position.abs() + 2),
-            tif: TimeInForce::Ioc,
-            post_only: false,
-            reduce_only: false,
-            client_id: None,
-            label: 0,
-            max_fills: self.spec.limits.max_fills,
-        }
-    }
-
-    /// A jump of one mark.
-    fn jump(&mut self) -> Vec<PriceUpdate> {
-        let market = MarketId(self.rng.pick(&[1, 3, 4]));
-        let mark = self.mark(market);
-        let moved = mark + self.rng.signed(-mark / 4, mark / 4) + (1_000 - mark) / 20;
-        vec![PriceUpdate {
-            market,
-            price: moved.clamp(300, 4_000),
-        }]
     }
 }

@@ -1,0 +1,170 @@
+//! Transactions that belong together and reach what chance rarely does.
+
+use super::Workload;
+use ballast_types::{
+    Account, Action, Amend, Atoms, Cancel, Lots, MarketId, Order, PriceUpdate, Side, TimeInForce,
+    Transfer,
+};
+
+impl Workload {
+    /// Transactions that belong together and reach what chance rarely does.
+    pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
+        let account = self.own_account();
+        let authority = Account::new(self.owners[0], 0);
+        match self.rng.below(13) {
+            // A jump of the marks.
+            0..=3 => {
+                let prices = vec![Action::SetPrices(self.jump())];
+                vec![self.native_of(authority, prices)]
+            }
+            // Everything is cancelled, and something that takes comes in the same transaction.
+            4..=7 => {
+                let order = Order {
+                    post_only: false,
+                    max_fills: 3,
+                    ..self.order(account)
+                };
+                let actions = vec![Action::Cancel(Cancel::All(None)), Action::Order(order)];
+                vec![self.native_of(account, actions)]
+            }
+            // More cancels than there are tokens.
+            8 => {
+                let count = usize::from(self.spec.limits.tx_actions);
+                let mut cancels = || {
+                    (0..count)
+                        .map(|_| Action::Cancel(self.cancel(account)))
+                        .collect::<Vec<_>>()
+                };
+                let batches = [cancels(), cancels()];
+                batches
+                    .map(|actions| self.native_of(account, actions))
+                    .to_vec()
+            }
+            // The same order is amended twice.
+            _ => {
+                let known = self.own_order(account);
+                let amends: Vec<Amend> = (0..2).map(|_| self.amend_of(known)).collect();
+                let keep = |amend| {
+                    Action::Amend(Amend {
+                        keep_on_reject: true,
+                        ..amend
+                    })
+                };
+                let actions = amends.into_iter().map(keep).collect();
+                vec![self.native_of(account, actions)]
+            }
+        }
+    }
+
+    /// Markets in which the account has a position, with its size.
+    fn held(&self, account: Account) -> Vec<(MarketId, Lots)> {
+        let held = self
+            .positions
+            .iter()
+            .filter(|((a, _), (size, _))| *a == account && *size != 0);
+        held.map(|((_, market), (size, _))| (*market, *size))
+            .collect()
+    }
+
+    /// True when equity is below twice the maintenance margin of the positions, about.
+    fn is_weak(&self, account: Account) -> bool {
+        let cash = self
+            .balances
+            .get(&(account, self.spec.margin_asset))
+            .copied()
+            .unwrap_or(0);
+        let mut spare = cash;
+        for (id, market) in (0..).map(MarketId).zip(&self.spec.markets) {
+            if let Some((size, cost)) = self.positions.get(&(account, id)) {
+                let value = Atoms::from(self.mark(id)) * market.tick_value * Atoms::from(*size);
+                let margin = value.abs() * Atoms::from(market.maintenance_margin_ppm) / 1_000_000;
+                spare += value - cost - 2 * margin;
+            }
+        }
+        spare < 0 && !self.held(account).is_empty()
+    }
+
+    fn owned(&self, weak: bool) -> Vec<Account> {
+        let owned = self
+            .accounts
+            .iter()
+            .filter(|account| self.is_owned(**account));
+        owned
+            .filter(|account| self.is_weak(**account) == weak)
+            .copied()
+            .collect()
+    }
+
+    /// After a move of the marks: orders of accounts that may be uncovered now, cash for them, and
+    /// orders of a rich account that meet what they have resting.
+    pub(super) fn rescue(&mut self) -> Vec<Vec<u8>> {
+        let margin = self.spec.margin_asset;
+        let cash = |account: &Account| self.balances.get(&(*account, margin)).copied();
+        let Some(richest) = self.owned(false).into_iter().max_by_key(cash) else {
+            return Vec::new();
+        };
+        let amount = cash(&richest)
+            .and_then(|cash| u128::try_from(cash / 2).ok())
+            .unwrap_or(0);
+        let weak = self.owned(true);
+        let mut txs = Vec::new();
+        for _ in 0..3.min(weak.len()) {
+            let to = self.rng.pick(&weak);
+            let with_cash = self.rng.one_in(3);
+            if with_cash {
+                let send = Action::Transfer(Transfer {
+                    asset: margin,
+                    amount,
+                    to,
+                });
+                txs.push(self.native_of(richest, vec![send]));
+            }
+            for (market, size) in self.held(to) {
+                let tx = if with_cash {
+                    let closes = self.crossing_order(market, -size);
+                    let size = self.rng.signed(size.abs() + 1, 2 * size.abs() + 2);
+                    self.native_of(to, vec![Action::Order(Order { size, ..closes })])
+                } else {
+                    let order = Action::Order(self.crossing_order(market, size));
+                    let from = self.rng.pick(&[to, richest, richest, richest]);
+                    self.native_of(from, vec![order])
+                };
+                txs.push(tx);
+            }
+        }
+        txs
+    }
+
+    /// An IOC order in the direction of `position`, with a limit that crosses.
+    fn crossing_order(&mut self, market: MarketId, position: Lots) -> Order {
+        let side = if position > 0 { Side::Buy } else { Side::Sell };
+        let mark = self.mark(market);
+        Order {
+            market,
+            side,
+            price: if side == Side::Buy {
+                mark + mark / 25
+            } else {
+                mark - mark / 25
+            },
+            size: self.rng.signed(2, 2 * position.abs() + 2),
+            tif: TimeInForce::Ioc,
+            post_only: false,
+            reduce_only: false,
+            client_id: None,
+            label: 0,
+            max_fills: self.spec.limits.max_fills,
+        }
+    }
+
+    /// A jump of one mark.
+    fn jump(&mut self) -> Vec<PriceUpdate> {
+        let market = MarketId(self.rng.pick(&[1, 3, 4]));
+        let mark = self.mark(market);
+        let moved = mark + self.rng.signed(-mark / 4, mark / 4) + (1_000 - mark) / 20;
+        vec![PriceUpdate {
+            market,
+            price: moved.clamp(300, 4_000),
+        }]
+    }
+}

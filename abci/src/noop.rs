@@ -47,7 +47,11 @@ pub enum Mempool {
 pub struct PooledNoop {
     pool: Arc<TxPool>,
     heights: Arc<Mutex<Heights>>,
+    on_commit: Arc<Mutex<Option<OnCommit>>>,
 }
+
+/// Called after every commit, on the consensus connection: it must only hand the block on.
+type OnCommit = Box<dyn Fn(&BlockEvents) + Send>;
 
 #[derive(Default)]
 struct Heights {
@@ -95,7 +99,13 @@ impl PooledNoop {
         Ok(Self {
             pool,
             heights: Arc::default(),
+            on_commit: Arc::default(),
         })
+    }
+
+    /// Calls `listener` after every commit from now on, with the hashes of its transactions.
+    pub fn on_commit(&self, listener: impl Fn(&BlockEvents) + Send + 'static) {
+        *self.on_commit.lock() = Some(Box::new(listener));
     }
 
     /// The pool, for the server and the gateway.
@@ -175,6 +185,9 @@ impl Application for PooledNoop {
         let mut heights = self.heights.lock();
         heights.committed = i64::try_from(heights.block.height).unwrap_or(i64::MAX);
         self.pool.committed(&heights.block, Arc::new(Anything));
+        if let Some(listener) = &*self.on_commit.lock() {
+            listener(&heights.block);
+        }
         ResponseCommit::default()
     }
 }

@@ -33,6 +33,8 @@ enum Command {
     Localnet(cmd::localnet::Args),
     /// Run the exchange in one process, without CometBFT
     Dev(cmd::dev::Args),
+    /// Measure what four validators on this machine carry
+    Bench(cmd::bench::Args),
     /// Send recorded order flow and compare the books
     Feed(cmd::feed::Args),
     /// Write the home of a new node
@@ -46,6 +48,9 @@ enum Command {
     /// Execute a program that ends when its parent ends
     #[command(hide = true)]
     ExecChild(cmd::exec_child::Args),
+    /// Run a node of the benchmark's no-op yardstick
+    #[command(hide = true)]
+    NoopNode(cmd::bench::NoopNode),
 }
 
 /// Runs the command that the process's arguments name; its exit code is the process's.
@@ -70,6 +75,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Keys(args) => Ok(cmd::keys::run(args)?),
         Command::Localnet(args) => cmd::localnet::run(args),
         Command::Dev(args) => cmd::dev::run(args),
+        Command::Bench(args) => cmd::bench::run(args),
+        Command::NoopNode(args) => cmd::bench::run_noop_node(args),
         Command::Feed(args) => cmd::feed::run(args),
         Command::Init(args) => cmd::init::run(args),
         Command::Start(args) => cmd::start::run(args),

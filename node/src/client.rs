@@ -69,7 +69,11 @@ pub struct Signed {
 impl Signer {
     /// A signer for the chain.
     pub fn new(secret: Secret, chain_id: &str) -> Self {
-        Self { secret, chain: chain_hash(chain_id), last: 0 }
+        Self {
+            secret,
+            chain: chain_hash(chain_id),
+            last: 0,
+        }
     }
 
     /// The account that the key owns.
@@ -99,7 +103,10 @@ impl Signer {
             actions,
         };
         let bytes = sign_native(&body, &self.secret);
-        Signed { hash: tx_hash(&bytes), bytes }
+        Signed {
+            hash: tx_hash(&bytes),
+            bytes,
+        }
     }
 }
 
@@ -113,9 +120,14 @@ impl Socket {
     /// Connects to `url`, such as `ws://127.0.0.1:26603/v1/ws`.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let connected = connect_async(url).await;
-        let (stream, _) = connected
-            .map_err(|source| Error::Socket { url: url.to_owned(), source: Box::new(source) })?;
-        Ok(Self { url: url.to_owned(), stream })
+        let (stream, _) = connected.map_err(|source| Error::Socket {
+            url: url.to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok(Self {
+            url: url.to_owned(),
+            stream,
+        })
     }
 
     /// Sends a request.
@@ -151,11 +163,16 @@ impl Socket {
     /// The next message, unread.
     pub async fn next_text(&mut self) -> Result<Utf8Bytes, Error> {
         loop {
-            let closed = |reason: String| Error::Closed { url: self.url.clone(), reason };
+            let closed = |reason: String| Error::Closed {
+                url: self.url.clone(),
+                reason,
+            };
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Close(frame))) => {
-                    return Err(closed(frame.map_or(String::new(), |f| f.reason.to_string())));
+                    return Err(closed(
+                        frame.map_or(String::new(), |f| f.reason.to_string()),
+                    ));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(source)) => return Err(self.broken(source)),
@@ -165,12 +182,18 @@ impl Socket {
     }
 
     fn broken(&self, source: tungstenite::Error) -> Error {
-        Error::Socket { url: self.url.clone(), source: Box::new(source) }
+        Error::Socket {
+            url: self.url.clone(),
+            source: Box::new(source),
+        }
     }
 
     fn unexpected(&self, message: &str) -> Error {
         let message = message.chars().take(500).collect();
-        Error::Message { url: self.url.clone(), message }
+        Error::Message {
+            url: self.url.clone(),
+            message,
+        }
     }
 }
 
@@ -192,11 +215,15 @@ impl LiveBook {
     /// At a gap in the sequence, a wrong checksum or another form; says which.
     pub fn take(&mut self, message: &Value) -> Result<(), String> {
         let bad = |what: &str| format!("book message {}: {what}", message["seq"]);
-        let seq = message["seq"].as_u64().ok_or_else(|| bad("seq is no number"))?;
+        let seq = message["seq"]
+            .as_u64()
+            .ok_or_else(|| bad("seq is no number"))?;
         if message["type"] == "snapshot" {
             let levels = |side: &str| -> Option<BTreeMap<Ticks, Lots>> {
                 let levels = message[side].as_array()?.iter();
-                levels.map(|row| Some((row[0].as_i64()?, row[1].as_i64()?))).collect()
+                levels
+                    .map(|row| Some((row[0].as_i64()?, row[1].as_i64()?)))
+                    .collect()
             };
             self.bids = levels("bids").ok_or_else(|| bad("bids are no levels"))?;
             self.asks = levels("asks").ok_or_else(|| bad("asks are no levels"))?;
@@ -204,7 +231,9 @@ impl LiveBook {
             if Some(seq) != self.seq.checked_add(1) {
                 return Err(bad(&format!("follows {}", self.seq)));
             }
-            let levels = message["levels"].as_array().ok_or_else(|| bad("levels are no list"))?;
+            let levels = message["levels"]
+                .as_array()
+                .ok_or_else(|| bad("levels are no list"))?;
             for row in levels {
                 let side = match row[0].as_str() {
                     Some("buy") => &mut self.bids,
@@ -220,7 +249,9 @@ impl LiveBook {
             }
         }
         self.seq = seq;
-        self.height = message["height"].as_u64().ok_or_else(|| bad("height is no number"))?;
+        self.height = message["height"]
+            .as_u64()
+            .ok_or_else(|| bad("height is no number"))?;
         match message["checksum"].as_u64() == Some(self.checksum().into()) {
             true => Ok(()),
             false => Err(bad("has another checksum than the book")),
@@ -229,12 +260,19 @@ impl LiveBook {
 
     /// Bids, best first.
     pub fn bids(&self) -> Vec<(Ticks, Lots)> {
-        self.bids.iter().rev().map(|(price, size)| (*price, *size)).collect()
+        self.bids
+            .iter()
+            .rev()
+            .map(|(price, size)| (*price, *size))
+            .collect()
     }
 
     /// Asks, best first.
     pub fn asks(&self) -> Vec<(Ticks, Lots)> {
-        self.asks.iter().map(|(price, size)| (*price, *size)).collect()
+        self.asks
+            .iter()
+            .map(|(price, size)| (*price, *size))
+            .collect()
     }
 
     /// CRC-32 over the best 25 bids, then 25 asks, as (i64 price, i64 size) little-endian.
@@ -284,9 +322,15 @@ mod tests {
                 "levels": [["buy", 10, 0], ["sell", 11, 2]]})
         };
         let sum = expected.checksum();
-        assert_eq!(book.clone().take(&update(6, sum)), Err("book message 6: follows 4".into()));
+        assert_eq!(
+            book.clone().take(&update(6, sum)),
+            Err("book message 6: follows 4".into())
+        );
         let wrong = book.clone().take(&update(5, 0));
-        assert_eq!(wrong, Err("book message 5: has another checksum than the book".into()));
+        assert_eq!(
+            wrong,
+            Err("book message 5: has another checksum than the book".into())
+        );
         book.take(&update(5, sum)).expect("fits");
         assert_eq!((book.asks(), book.seq, book.height), (vec![(11, 2)], 5, 9));
     }

@@ -3,6 +3,7 @@
 
 pub mod actions;
 pub mod api;
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod cmd;

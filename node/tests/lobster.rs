@@ -32,7 +32,10 @@ fn the_plan_follows_the_recorded_book_in_every_step() {
     assert_eq!(plan.tally.differences, []);
     assert_eq!((plan.tally.steps, plan.tally.agreed), (998, 998));
     assert_eq!(plan.tally.levels, 19_642);
-    assert_eq!((plan.adopted, plan.reentered, plan.unattributed), (14, 1, 6));
+    assert_eq!(
+        (plan.adopted, plan.reentered, plan.unattributed),
+        (14, 1, 6)
+    );
     let blocks = runs(&plan.items);
     println!("{} items in {} blocks", plan.items.len(), blocks.len());
     assert!(blocks.len() < 600);

@@ -23,12 +23,14 @@ pub struct Args {
 enum Source {
     /// Send the messages of a LOBSTER sample in lockstep, and compare the exchange's book with the
     /// recorded one after each
-    #[command(after_help = "The sample's first row seeds the AAPL/USDC book, which must be empty. \
+    #[command(
+        after_help = "The sample's first row seeds the AAPL/USDC book, which must be empty. \
         The transactions are those of subaccounts 1 to 5 of the chosen account, which are funded \
         first. The exit code is 1 when a step does not agree.\n\nExample:\n  ballast dev --json > \
         dev.json &\n  ballast feed lobster --messages AAPL_message_10.csv --book \
         AAPL_orderbook_10.csv --keys dev.json\nTen times as fast as it was, as load:\n  ballast \
-        feed lobster ... --pace 10")]
+        feed lobster ... --pace 10"
+    )]
     Lobster(Lobster),
 }
 
@@ -71,7 +73,11 @@ async fn lobster(args: &Lobster) -> Result<(), Failure> {
         format!("account: {} is not below {count}", args.account)
     })?;
     let first = network.nodes.first().map(|node| node.http.as_str());
-    let url = args.url.as_deref().or(first).ok_or("url: the network has no nodes; name one")?;
+    let url = args
+        .url
+        .as_deref()
+        .or(first)
+        .ok_or("url: the network has no nodes; name one")?;
     let desk = Desk::open(Api::new(url)?, record.secret()?).await?;
     if let Some(speed) = args.pace {
         let report = pace::send(&sample, desk, speed).await?;

@@ -1,5 +1,6 @@
 //! One file per subcommand: its arguments and its `run`.
 
+pub mod bench;
 pub mod cometbft;
 pub mod dev;
 pub mod exec_child;

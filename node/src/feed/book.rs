@@ -68,7 +68,10 @@ impl Book {
     /// The order and where it rests.
     pub fn order(&self, id: u128) -> Option<(Side, Ticks, Resting)> {
         let (side, price) = *self.places.get(&id)?;
-        let order = self.orders(side, price).iter().find(|order| order.id == id)?;
+        let order = self
+            .orders(side, price)
+            .iter()
+            .find(|order| order.id == id)?;
         Some((side, price, *order))
     }
 
@@ -88,7 +91,11 @@ impl Book {
 
     /// Puts an order at the back of its level.
     pub fn rest(&mut self, side: Side, price: Ticks, id: u128, size: Lots) {
-        let order = Resting { id, size, filled: 0 };
+        let order = Resting {
+            id,
+            size,
+            filled: 0,
+        };
         self.side_mut(side).entry(price).or_default().push(order);
         self.places.insert(id, (side, price));
     }
@@ -139,7 +146,10 @@ impl Book {
     pub fn take(&mut self, side: Side, limit: Ticks, size: Lots) {
         let mut left = size;
         while left > 0 {
-            let Some(price) = self.best(side).filter(|best| at_or_better(side, *best, limit)) else {
+            let Some(price) = self
+                .best(side)
+                .filter(|best| at_or_better(side, *best, limit))
+            else {
                 return;
             };
             let Some(first) = self.orders(side, price).first().copied() else {
@@ -163,10 +173,20 @@ mod tests {
         book.rest(Side::Sell, 10, 2, 5);
         book.rest(Side::Sell, 10, 3, 5);
         book.take(Side::Sell, 10, 7);
-        assert_eq!(book.orders(Side::Sell, 10), [Resting { id: 3, size: 3, filled: 2 }]);
+        assert_eq!(
+            book.orders(Side::Sell, 10),
+            [Resting {
+                id: 3,
+                size: 3,
+                filled: 2
+            }]
+        );
         book.take(Side::Sell, 10, 100);
         assert_eq!(book.levels(Side::Sell), [(11, 5)]);
-        assert_eq!((book.best(Side::Sell), book.best(Side::Buy)), (Some(11), None));
+        assert_eq!(
+            (book.best(Side::Sell), book.best(Side::Buy)),
+            (Some(11), None)
+        );
     }
 
     #[test]
@@ -175,7 +195,13 @@ mod tests {
         book.rest(Side::Buy, 10, 1, 5);
         book.rest(Side::Buy, 10, 2, 5);
         assert!(book.reduce(1, 2));
-        assert_eq!(book.orders(Side::Buy, 10).iter().map(|o| o.id).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(
+            book.orders(Side::Buy, 10)
+                .iter()
+                .map(|o| o.id)
+                .collect::<Vec<_>>(),
+            [1, 2]
+        );
         assert!(book.remove(1) && book.remove(2));
         assert!(!book.remove(1) && book.is_empty() && book.levels(Side::Buy).is_empty());
     }

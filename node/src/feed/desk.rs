@@ -131,7 +131,11 @@ impl Desk {
                 side,
                 price,
                 size,
-                tif: if rests { TimeInForce::Gtc } else { TimeInForce::Ioc },
+                tif: if rests {
+                    TimeInForce::Gtc
+                } else {
+                    TimeInForce::Ioc
+                },
                 post_only: rests,
                 reduce_only: false,
                 client_id,
@@ -141,15 +145,28 @@ impl Desk {
         };
         let group = self.group;
         match *act {
-            Act::Cancel { id } => Action::Cancel(Cancel::Client { group, client_id: id }),
-            Act::Reduce { id, price, total, .. } => Action::Amend(Amend {
-                order: OrderRef::Client { group, client_id: id },
+            Act::Cancel { id } => Action::Cancel(Cancel::Client {
+                group,
+                client_id: id,
+            }),
+            Act::Reduce {
+                id, price, total, ..
+            } => Action::Amend(Amend {
+                order: OrderRef::Client {
+                    group,
+                    client_id: id,
+                },
                 price,
                 size: total,
                 keep_on_reject: false,
                 max_fills: 0,
             }),
-            Act::Post { id, side, price, size } => order(side, price, size, Some(id)),
+            Act::Post {
+                id,
+                side,
+                price,
+                size,
+            } => order(side, price, size, Some(id)),
             Act::Take { side, price, size } => order(side.opposite(), price, size, None),
         }
     }
@@ -179,9 +196,10 @@ impl Desk {
         let (master, sub) = (self.signer.master().to_string(), sub.to_string());
         match self.api.read(&["v1", "accounts", &master, &sub]).await {
             Ok(holdings) => Ok(holdings),
-            Err(api::Error::Refused { code, .. }) if code == "UNKNOWN_ACCOUNT" => {
-                Ok(Holdings { balances: Vec::new(), orders: Vec::new() })
-            }
+            Err(api::Error::Refused { code, .. }) if code == "UNKNOWN_ACCOUNT" => Ok(Holdings {
+                balances: Vec::new(),
+                orders: Vec::new(),
+            }),
             Err(error) => Err(error.into()),
         }
     }
@@ -197,11 +215,18 @@ impl Desk {
                 let asset = assets.iter().find(|asset| asset.asset == symbol);
                 let asset = asset.ok_or_else(|| format!("the chain has no asset {symbol}"))?;
                 let wanted = units.saturating_mul(10_u128.saturating_pow(asset.decimals));
-                let held = held.get(symbol).and_then(|text| text.parse().ok()).unwrap_or(0);
+                let held = held
+                    .get(symbol)
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(0);
                 let amount = wanted.saturating_sub(held);
                 let to = self.account(sub);
                 if amount > 0 {
-                    let transfer = Transfer { asset: AssetId(asset.id), amount, to };
+                    let transfer = Transfer {
+                        asset: AssetId(asset.id),
+                        amount,
+                        to,
+                    };
                     actions.push(Action::Transfer(transfer));
                 }
             }
@@ -229,7 +254,10 @@ impl Desk {
         let signed = self.signer.sign(account, actions);
         let answer = self.api.submit(signed.bytes, WAIT).await?;
         let result = &answer["result"];
-        let actions = result["actions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let actions = result["actions"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let mut all = std::iter::once(result).chain(actions);
         match all.find(|result| result["code"] != 0) {
             None => Ok(()),
@@ -238,4 +266,3 @@ impl Desk {
         }
     }
 }
-

@@ -73,7 +73,10 @@ impl Row {
     /// The worst price that the row shows of a side; none when it shows the whole side.
     pub fn last(&self, side: Side) -> Option<Ticks> {
         let levels = self.side(side);
-        levels.last().filter(|_| levels.len() == self.depth).map(|(price, _)| *price)
+        levels
+            .last()
+            .filter(|_| levels.len() == self.depth)
+            .map(|(price, _)| *price)
     }
 }
 
@@ -98,7 +101,10 @@ fn lines<T>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Vec<T>, String> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty());
     lines
         .map(|(at, line)| parse(line).map_err(|error| format!("{name}: line {}: {error}", at + 1)))
         .collect()
@@ -124,7 +130,11 @@ fn message(line: &str) -> Result<Message, String> {
         order: number("order", order)?,
         size: number("size", size)?,
         // Hidden orders trade between ticks too.
-        price: if kind == Kind::Nothing { price / PER_TICK } else { ticks(price)? },
+        price: if kind == Kind::Nothing {
+            price / PER_TICK
+        } else {
+            ticks(price)?
+        },
         side: match *side {
             "1" => Side::Buy,
             "-1" => Side::Sell,
@@ -137,15 +147,24 @@ fn row(line: &str) -> Result<Row, String> {
     let fields: Result<Vec<i64>, _> = line.split(',').map(|text| number("level", text)).collect();
     let fields = fields?;
     if fields.is_empty() || !fields.len().is_multiple_of(LEVEL) {
-        return Err(format!("{} fields, a multiple of {LEVEL} is expected", fields.len()));
+        return Err(format!(
+            "{} fields, a multiple of {LEVEL} is expected",
+            fields.len()
+        ));
     }
-    let mut row = Row { depth: fields.len() / LEVEL, ..Row::default() };
+    let mut row = Row {
+        depth: fields.len() / LEVEL,
+        ..Row::default()
+    };
     for level in fields.chunks_exact(LEVEL) {
-        let [ask, ask_size, bid, bid_size] = level else { continue };
+        let [ask, ask_size, bid, bid_size] = level else {
+            continue;
+        };
         // A level that does not exist has size zero.
-        for (levels, price, size) in
-            [(&mut row.asks, *ask, *ask_size), (&mut row.bids, *bid, *bid_size)]
-        {
+        for (levels, price, size) in [
+            (&mut row.asks, *ask, *ask_size),
+            (&mut row.bids, *bid, *bid_size),
+        ] {
             if size > 0 {
                 levels.push((ticks(price)?, size));
             }
@@ -155,7 +174,9 @@ fn row(line: &str) -> Result<Row, String> {
 }
 
 fn number<T: FromStr>(field: &str, text: &str) -> Result<T, String> {
-    text.trim().parse().map_err(|_| format!("{field}: {text:?} is not a number"))
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{field}: {text:?} is not a number"))
 }
 
 fn ticks(price: i64) -> Result<Ticks, String> {
@@ -174,7 +195,10 @@ fn nanoseconds(text: &str) -> Result<u64, String> {
     }
     let seconds: u64 = whole.parse().map_err(|_| bad())?;
     let part: u64 = format!("{part:0<9}").parse().map_err(|_| bad())?;
-    seconds.checked_mul(1_000_000_000).and_then(|ns| ns.checked_add(part)).ok_or_else(bad)
+    seconds
+        .checked_mul(1_000_000_000)
+        .and_then(|ns| ns.checked_add(part))
+        .ok_or_else(bad)
 }
 
 #[cfg(test)]
@@ -208,12 +232,32 @@ mod tests {
     #[test]
     fn errors_name_file_line_and_value() {
         for (messages, book, expected) in [
-            ("1,1,1,1,100,1\n1,9,1,1,100,1", "", "messages: line 2: type: \"9\" is not"),
-            ("1,1,1,1,100,0", "", "messages: line 1: direction: \"0\" is neither"),
-            ("1,1,1,1,150,1", "", "messages: line 1: price: 150 is not in whole cents"),
-            ("1.0000000001,1,1,1,100,1", "", "messages: line 1: time: \"1.0000000001\" is not"),
+            (
+                "1,1,1,1,100,1\n1,9,1,1,100,1",
+                "",
+                "messages: line 2: type: \"9\" is not",
+            ),
+            (
+                "1,1,1,1,100,0",
+                "",
+                "messages: line 1: direction: \"0\" is neither",
+            ),
+            (
+                "1,1,1,1,150,1",
+                "",
+                "messages: line 1: price: 150 is not in whole cents",
+            ),
+            (
+                "1.0000000001,1,1,1,100,1",
+                "",
+                "messages: line 1: time: \"1.0000000001\" is not",
+            ),
             ("1,1,1,1,100", "", "messages: line 1: 5 fields"),
-            ("1,1,1,1,100,1", "100,1,x,1", "book: line 1: level: \"x\" is not a number"),
+            (
+                "1,1,1,1,100,1",
+                "100,1,x,1",
+                "book: line 1: level: \"x\" is not a number",
+            ),
             ("1,1,1,1,100,1", "100,1,100", "book: line 1: 3 fields"),
             ("1,1,1,1,100,1", "", "book: has 0 rows for 1 messages"),
         ] {

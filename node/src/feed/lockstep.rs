@@ -74,7 +74,13 @@ pub async fn follow(
     ws: &str,
     bundler: Secret,
 ) -> Result<Report, Failure> {
-    let Plan { items, adopted, reentered, unattributed, .. } = plan(sample);
+    let Plan {
+        items,
+        adopted,
+        reentered,
+        unattributed,
+        ..
+    } = plan(sample);
     let mut socket = Socket::connect(ws).await?;
     socket.subscribe("blocks", json!({"hashes": true})).await?;
     socket.subscribe("book", json!({"market": MARKET})).await?;
@@ -85,7 +91,12 @@ pub async fn follow(
     }
     // Nonces start after the funds have arrived.
     desk.sign(std::iter::empty());
-    let report = Report { adopted, reentered, unattributed, ..Report::default() };
+    let report = Report {
+        adopted,
+        reentered,
+        unattributed,
+        ..Report::default()
+    };
     let mut follower = Follower {
         desk,
         socket,
@@ -116,7 +127,11 @@ impl Follower {
         let results = batch.iter().flat_map(|(signed, acts)| {
             let result = results.get(&hex::encode(signed.hash));
             (0..acts.len()).map(move |at| match result {
-                Some(tx) => tx.actions.get(at).cloned().unwrap_or_else(|| refused(&tx.name)),
+                Some(tx) => tx
+                    .actions
+                    .get(at)
+                    .cloned()
+                    .unwrap_or_else(|| refused(&tx.name)),
                 None => refused("no result"),
             })
         });
@@ -153,7 +168,10 @@ impl Follower {
     /// Sends the transactions of a run as one bundle, so that one block takes them, and collects
     /// their results. Events go to the mirror.
     async fn send(&mut self, batch: &Batch) -> Result<BTreeMap<String, TxRow>, Failure> {
-        let bytes: Vec<_> = batch.iter().map(|(signed, _)| signed.bytes.as_slice()).collect();
+        let bytes: Vec<_> = batch
+            .iter()
+            .map(|(signed, _)| signed.bytes.as_slice())
+            .collect();
         let body = match bytes.as_slice() {
             [] => return Ok(BTreeMap::new()),
             [one] => one.to_vec(),
@@ -162,26 +180,41 @@ impl Follower {
         self.report.transactions += batch.len();
         self.report.actions += batch.iter().map(|(_, acts)| acts.len()).sum::<usize>();
         self.desk.api.submit(body, Duration::ZERO).await?;
-        let mut waiting: BTreeSet<_> =
-            batch.iter().map(|(signed, _)| hex::encode(signed.hash)).collect();
+        let mut waiting: BTreeSet<_> = batch
+            .iter()
+            .map(|(signed, _)| hex::encode(signed.hash))
+            .collect();
         let mut results = BTreeMap::new();
         let mut blocks = 0;
         while !waiting.is_empty() {
             let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
             let message = message.map_err(|_| {
-                format!("step {}: {} transactions are in no block", self.step, waiting.len())
+                format!(
+                    "step {}: {} transactions are in no block",
+                    self.step,
+                    waiting.len()
+                )
             })??;
             if message["channel"] == "book" {
                 self.live.take(&message)?;
                 continue;
             }
-            let rows = message["results"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if !rows.iter().any(|row| row[0].as_str().is_some_and(|hash| waiting.contains(hash))) {
+            let rows = message["results"]
+                .as_array()
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            if !rows
+                .iter()
+                .any(|row| row[0].as_str().is_some_and(|hash| waiting.contains(hash)))
+            {
                 continue;
             }
             let height = message["height"].as_u64().unwrap_or_default();
-            let block: Block =
-                self.desk.api.read(&["v1", "blocks", &height.to_string()]).await?;
+            let block: Block = self
+                .desk
+                .api
+                .read(&["v1", "blocks", &height.to_string()])
+                .await?;
             self.heights.insert(height);
             blocks += 1;
             self.mirror.add(MARKET, block.events);
@@ -196,11 +229,18 @@ impl Follower {
     }
 
     fn note(&mut self, reason: &str) {
-        self.report.reasons.push(format!("after step {}: {reason}", self.step));
+        self.report
+            .reasons
+            .push(format!("after step {}: {reason}", self.step));
     }
 
     fn finish(self, time: Duration) -> Report {
-        let Tally { steps, agreed, levels, differences } = self.tally;
+        let Tally {
+            steps,
+            agreed,
+            levels,
+            differences,
+        } = self.tally;
         let mut report = Report {
             steps,
             agreed,
@@ -210,13 +250,19 @@ impl Follower {
             ..self.report
         };
         let differences = differences.into_iter();
-        report.reasons.extend(differences.map(|(step, what)| format!("step {step}: {what}")));
+        report
+            .reasons
+            .extend(differences.map(|(step, what)| format!("step {step}: {what}")));
         report
     }
 }
 
 fn refused(name: &str) -> ActionRow {
-    ActionRow { code: u16::MAX, name: name.to_owned(), order: None }
+    ActionRow {
+        code: u16::MAX,
+        name: name.to_owned(),
+        order: None,
+    }
 }
 
 impl Report {

@@ -126,7 +126,9 @@ pub struct Mirror {
 impl Mirror {
     /// Takes the events of a block; they are applied when the actions they belong to are followed.
     pub fn add(&mut self, market: &str, events: Vec<Event>) {
-        let own = events.into_iter().filter(|event| event.market() == Some(market));
+        let own = events
+            .into_iter()
+            .filter(|event| event.market() == Some(market));
         self.waiting.extend(own);
     }
 
@@ -139,19 +141,28 @@ impl Mirror {
         if result.code != 0 {
             return Err(format!("{act:?}: {}", result.name));
         }
-        let first = self.waiting.iter().position(|event| self.belongs(event, act, result));
+        let first = self
+            .waiting
+            .iter()
+            .position(|event| self.belongs(event, act, result));
         let Some(first) = first else {
             return Err(format!("{act:?}: OK, but no event of it"));
         };
         for _ in 0..=first {
             self.apply_next();
         }
-        while self.waiting.front().is_some_and(|event| self.is_taker(event, act, result)) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|event| self.is_taker(event, act, result))
+        {
             self.apply_next();
         }
         match first {
             0 => Ok(()),
-            early => Err(format!("{act:?}: {early} events before it that belong to later ones")),
+            early => Err(format!(
+                "{act:?}: {early} events before it that belong to later ones"
+            )),
         }
     }
 
@@ -185,7 +196,14 @@ impl Mirror {
 
     fn apply_next(&mut self) {
         match self.waiting.pop_front() {
-            Some(Event::Rested { order, side, price, size, client_id, .. }) => {
+            Some(Event::Rested {
+                order,
+                side,
+                price,
+                size,
+                client_id,
+                ..
+            }) => {
                 let name = client_id.and_then(|id| id.parse().ok()).unwrap_or_default();
                 let side = match side {
                     SideName::Buy => Side::Buy,
@@ -220,7 +238,11 @@ mod tests {
     use serde_json::json;
 
     fn ok(order: Option<&str>) -> ActionRow {
-        ActionRow { code: 0, name: "OK".to_owned(), order: order.map(str::to_owned) }
+        ActionRow {
+            code: 0,
+            name: "OK".to_owned(),
+            order: order.map(str::to_owned),
+        }
     }
 
     fn events(rows: serde_json::Value) -> Vec<Event> {
@@ -233,13 +255,22 @@ mod tests {
     }
 
     fn post(id: u128, size: Lots) -> Act {
-        Act::Post { id, side: Side::Sell, price: 10, size }
+        Act::Post {
+            id,
+            side: Side::Sell,
+            price: 10,
+            size,
+        }
     }
 
     #[test]
     fn each_action_gets_its_own_events() {
         let mut mirror = Mirror::default();
-        let take = Act::Take { side: Side::Sell, price: 10, size: 9 };
+        let take = Act::Take {
+            side: Side::Sell,
+            price: 10,
+            size: 9,
+        };
         mirror.add(
             "M",
             events(json!([
@@ -263,10 +294,17 @@ mod tests {
                 {"type": "removed", "market": "M", "order": "101", "client_id": "2"},
             ])),
         );
-        let reduce = Act::Reduce { id: 2, price: 10, total: 5, left: 1 };
+        let reduce = Act::Reduce {
+            id: 2,
+            price: 10,
+            total: 5,
+            left: 1,
+        };
         mirror.follow(&reduce, &ok(None)).expect("shrinks");
         assert_eq!(mirror.book.levels(Side::Sell), [(10, 1)]);
-        mirror.follow(&Act::Cancel { id: 2 }, &ok(None)).expect("goes");
+        mirror
+            .follow(&Act::Cancel { id: 2 }, &ok(None))
+            .expect("goes");
         assert!(mirror.book.is_empty());
         assert_eq!(mirror.finish(), 0);
     }
@@ -274,13 +312,24 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_said() {
         let mut mirror = Mirror::default();
-        mirror.add("M", events(json!([rested("100", "1", 5), rested("101", "2", 6)])));
-        let refused = ActionRow { code: 206, name: "CANCELLED_BEFORE".to_owned(), order: None };
+        mirror.add(
+            "M",
+            events(json!([rested("100", "1", 5), rested("101", "2", 6)])),
+        );
+        let refused = ActionRow {
+            code: 206,
+            name: "CANCELLED_BEFORE".to_owned(),
+            order: None,
+        };
         let error = mirror.follow(&post(3, 1), &refused).expect_err("refused");
         assert!(error.ends_with("CANCELLED_BEFORE"), "{error}");
-        let error = mirror.follow(&post(2, 6), &ok(Some("101"))).expect_err("early");
+        let error = mirror
+            .follow(&post(2, 6), &ok(Some("101")))
+            .expect_err("early");
         assert!(error.contains("1 events before it"), "{error}");
-        let error = mirror.follow(&Act::Cancel { id: 9 }, &ok(None)).expect_err("nothing");
+        let error = mirror
+            .follow(&Act::Cancel { id: 9 }, &ok(None))
+            .expect_err("nothing");
         assert!(error.ends_with("no event of it"), "{error}");
         assert_eq!(mirror.book.levels(Side::Sell), [(10, 11)]);
     }

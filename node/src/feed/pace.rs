@@ -96,7 +96,10 @@ fn schedule(sample: &Sample) -> Vec<(Duration, Vec<Act>)> {
 /// A percentile of sorted times, in ms; zero when there are none.
 pub fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(at).copied().map_or(0.0, |time: Duration| time.as_secs_f64() * 1_000.0)
+    sorted
+        .get(at)
+        .copied()
+        .map_or(0.0, |time: Duration| time.as_secs_f64() * 1_000.0)
 }
 
 impl Report {
@@ -110,7 +113,10 @@ impl Report {
             return reject("HTTP", actions);
         };
         let result = &answer["result"];
-        let Some(rows) = result["actions"].as_array().filter(|rows| rows.len() == actions) else {
+        let Some(rows) = result["actions"]
+            .as_array()
+            .filter(|rows| rows.len() == actions)
+        else {
             return reject(result["name"].as_str().unwrap_or("NO_RESULT"), actions);
         };
         for row in rows {
@@ -149,8 +155,14 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_the_nearest_rank() {
         let times: Vec<_> = (1..=200).map(Duration::from_millis).collect();
-        assert_eq!((percentile(&times, 50), percentile(&times, 99)), (100.0, 198.0));
-        assert_eq!((percentile(&times[..1], 99), percentile(&[], 50)), (1.0, 0.0));
+        assert_eq!(
+            (percentile(&times, 50), percentile(&times, 99)),
+            (100.0, 198.0)
+        );
+        assert_eq!(
+            (percentile(&times[..1], 99), percentile(&[], 50)),
+            (1.0, 0.0)
+        );
     }
 
     #[test]
@@ -158,11 +170,22 @@ mod tests {
         let mut report = Report::default();
         report.count(2, None);
         report.count(1, Some(&json!({"hash": "aa"})));
-        report.count(3, Some(&json!({"result": {"name": "NONCE_USED", "actions": []}})));
+        report.count(
+            3,
+            Some(&json!({"result": {"name": "NONCE_USED", "actions": []}})),
+        );
         let rows = json!([{"code": 0, "name": "OK"}, {"code": 206, "name": "CANCELLED_BEFORE"}]);
         report.count(2, Some(&json!({"result": {"name": "OK", "actions": rows}})));
-        assert_eq!((report.transactions, report.actions, report.accepted), (4, 8, 1));
-        let rejected = [("CANCELLED_BEFORE", 1), ("HTTP", 2), ("NONCE_USED", 3), ("NO_RESULT", 1)];
+        assert_eq!(
+            (report.transactions, report.actions, report.accepted),
+            (4, 8, 1)
+        );
+        let rejected = [
+            ("CANCELLED_BEFORE", 1),
+            ("HTTP", 2),
+            ("NONCE_USED", 3),
+            ("NO_RESULT", 1),
+        ];
         let rejected = rejected.map(|(name, count)| (name.to_owned(), count));
         assert_eq!(report.rejected, BTreeMap::from(rejected));
     }

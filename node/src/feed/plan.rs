@@ -103,7 +103,9 @@ pub struct Tally {
 impl Tally {
     /// Compares the book with row `step` and counts the outcome. True when they agree.
     pub fn check(&mut self, sample: &Sample, step: usize, book: &Book) -> bool {
-        let rows = step.checked_sub(1).and_then(|at| sample.rows.get(at..=step));
+        let rows = step
+            .checked_sub(1)
+            .and_then(|at| sample.rows.get(at..=step));
         let Some([before, after]) = rows else {
             return false;
         };
@@ -112,7 +114,8 @@ impl Tally {
         self.levels += levels;
         let agrees = wrong.is_empty();
         self.agreed += usize::from(agrees);
-        self.differences.extend(wrong.into_iter().map(|wrong| (step, wrong)));
+        self.differences
+            .extend(wrong.into_iter().map(|wrong| (step, wrong)));
         agrees
     }
 }
@@ -127,16 +130,25 @@ pub fn compare(book: &Book, before: &Row, after: &Row) -> (usize, Vec<String>) {
                 .into_iter()
                 .all(|last| last.is_none_or(|last| at_or_better(side, price, last)))
         };
-        let recorded: Vec<_> =
-            after.side(side).iter().copied().filter(|level| determined(level.0)).collect();
-        let found: Vec<_> =
-            book.levels(side).into_iter().filter(|level| determined(level.0)).collect();
+        let recorded: Vec<_> = after
+            .side(side)
+            .iter()
+            .copied()
+            .filter(|level| determined(level.0))
+            .collect();
+        let found: Vec<_> = book
+            .levels(side)
+            .into_iter()
+            .filter(|level| determined(level.0))
+            .collect();
         compared += recorded.len();
         let prices: BTreeSet<_> = recorded.iter().chain(&found).map(|level| level.0).collect();
         for price in prices {
             let (recorded, found) = (size_at(&recorded, price), size_at(&found, price));
             if recorded != found {
-                wrong.push(format!("{side:?} {price}: recorded {recorded}, found {found}"));
+                wrong.push(format!(
+                    "{side:?} {price}: recorded {recorded}, found {found}"
+                ));
             }
         }
     }
@@ -144,7 +156,10 @@ pub fn compare(book: &Book, before: &Row, after: &Row) -> (usize, Vec<String>) {
 }
 
 fn size_at(levels: &[(Ticks, Lots)], price: Ticks) -> Lots {
-    levels.iter().find(|level| level.0 == price).map_or(0, |level| level.1)
+    levels
+        .iter()
+        .find(|level| level.0 == price)
+        .map_or(0, |level| level.1)
 }
 
 impl Act {
@@ -182,7 +197,15 @@ pub fn plan(sample: &Sample) -> Plan {
     let mut plan = Plan::default();
     let mut next = UNATTRIBUTED;
     if let Some(first) = sample.rows.first() {
-        plan.adopt(&Row { depth: first.depth, ..Row::default() }, first, true, &mut next);
+        plan.adopt(
+            &Row {
+                depth: first.depth,
+                ..Row::default()
+            },
+            first,
+            true,
+            &mut next,
+        );
     }
     for (step, message) in sample.messages.iter().enumerate().skip(1) {
         plan.follow(message);
@@ -202,7 +225,12 @@ impl Plan {
             Act::Reduce { id, left, .. } => {
                 self.book.reduce(id, left);
             }
-            Act::Post { id, side, price, size } => self.book.rest(side, price, id, size),
+            Act::Post {
+                id,
+                side,
+                price,
+                size,
+            } => self.book.rest(side, price, id, size),
             Act::Take { side, price, size } => self.book.take(side, price, size),
         }
         self.items.push(Item::Act(act));
@@ -210,9 +238,20 @@ impl Plan {
 
     /// Does what a message says.
     fn follow(&mut self, message: &Message) {
-        let Message { kind, size, price, side, .. } = *message;
+        let Message {
+            kind,
+            size,
+            price,
+            side,
+            ..
+        } = *message;
         match kind {
-            Kind::New => self.act(Act::Post { id: message.order.into(), side, price, size }),
+            Kind::New => self.act(Act::Post {
+                id: message.order.into(),
+                side,
+                price,
+                size,
+            }),
             Kind::Trade => self.act(Act::Take { side, price, size }),
             Kind::Reduce | Kind::Delete => {
                 let own = u128::from(message.order);
@@ -222,7 +261,11 @@ impl Plan {
                     true => Some(own),
                     false => self.unattributed_at(side, price),
                 };
-                let rest = if known && kind == Kind::Delete { Lots::MAX } else { size };
+                let rest = if known && kind == Kind::Delete {
+                    Lots::MAX
+                } else {
+                    size
+                };
                 if let Some(id) = id {
                     let shrink = self.shrink(id, rest);
                     shrink.into_iter().for_each(|act| self.act(act));
@@ -242,7 +285,12 @@ impl Plan {
         let (_, price, order) = self.book.order(id)?;
         let left = order.size.saturating_sub(size);
         Some(match left > 0 {
-            true => Act::Reduce { id, price, total: order.filled + left, left },
+            true => Act::Reduce {
+                id,
+                price,
+                total: order.filled + left,
+                left,
+            },
             false => Act::Cancel { id },
         })
     }
@@ -252,8 +300,12 @@ impl Plan {
         let mut acts = Vec::new();
         for side in SIDES {
             let beyond = |price: Ticks| {
-                let seen = before.last(side).is_none_or(|last| at_or_better(side, price, last));
-                let shown = after.last(side).is_none_or(|last| at_or_better(side, price, last));
+                let seen = before
+                    .last(side)
+                    .is_none_or(|last| at_or_better(side, price, last));
+                let shown = after
+                    .last(side)
+                    .is_none_or(|last| at_or_better(side, price, last));
                 shown && (seed || !seen)
             };
             let found = self.book.levels(side);
@@ -283,12 +335,20 @@ impl Plan {
         next: &mut u128,
     ) -> Vec<Act> {
         let old = self.book.orders(side, price);
-        let mut acts: Vec<_> = old.iter().map(|order| Act::Cancel { id: order.id }).collect();
+        let mut acts: Vec<_> = old
+            .iter()
+            .map(|order| Act::Cancel { id: order.id })
+            .collect();
         let (front, rest) = match old.split_first() {
             Some((first, rest)) if first.id >= UNATTRIBUTED => (first.size, rest),
             _ => (0, old),
         };
-        let post = |id, size| Act::Post { id, side, price, size };
+        let post = |id, size| Act::Post {
+            id,
+            side,
+            price,
+            size,
+        };
         acts.push(post(*next, front + missing));
         acts.extend(rest.iter().map(|order| post(order.id, order.size)));
         self.reentered += old.len();
@@ -342,13 +402,49 @@ mod tests {
         ));
         let done = acts(&plan);
         assert_eq!(done.len(), 9, "{done:?}");
-        assert_eq!(done[4], Act::Post { id: 7, side: Side::Buy, price: 101, size: 3 });
-        assert_eq!(done[5], Act::Reduce { id: 7, price: 101, total: 2, left: 2 });
-        assert_eq!(done[6], Act::Take { side: Side::Buy, price: 101, size: 6 });
+        assert_eq!(
+            done[4],
+            Act::Post {
+                id: 7,
+                side: Side::Buy,
+                price: 101,
+                size: 3
+            }
+        );
+        assert_eq!(
+            done[5],
+            Act::Reduce {
+                id: 7,
+                price: 101,
+                total: 2,
+                left: 2
+            }
+        );
+        assert_eq!(
+            done[6],
+            Act::Take {
+                side: Side::Buy,
+                price: 101,
+                size: 6
+            }
+        );
         assert_eq!(done[7], Act::Cancel { id: 7 });
         let unseen = UNATTRIBUTED + 4;
-        assert_eq!(done[8], Act::Post { id: unseen, side: Side::Buy, price: 99, size: 4 });
-        let tally = Tally { steps: 5, agreed: 5, levels: 19, differences: Vec::new() };
+        assert_eq!(
+            done[8],
+            Act::Post {
+                id: unseen,
+                side: Side::Buy,
+                price: 99,
+                size: 4
+            }
+        );
+        let tally = Tally {
+            steps: 5,
+            agreed: 5,
+            levels: 19,
+            differences: Vec::new(),
+        };
         assert_eq!(plan.tally, tally);
         assert_eq!((plan.adopted, plan.reentered, plan.unattributed), (1, 0, 0));
     }
@@ -364,7 +460,15 @@ mod tests {
         ));
         let done = acts(&plan);
         let id = UNATTRIBUTED + 1;
-        assert_eq!(done[4], Act::Reduce { id, price: 101, total: 3, left: 3 });
+        assert_eq!(
+            done[4],
+            Act::Reduce {
+                id,
+                price: 101,
+                total: 3,
+                left: 3
+            }
+        );
         assert_eq!(done[6], Act::Cancel { id });
         assert_eq!((plan.tally.agreed, plan.unattributed), (3, 3));
     }
@@ -375,19 +479,40 @@ mod tests {
         let mut next = UNATTRIBUTED;
         plan.book.rest(Side::Buy, 100, 7, 3);
         plan.book.rest(Side::Buy, 100, 8, 4);
-        let before = Row { depth: 1, bids: vec![(101, 1)], asks: Vec::new() };
-        let with = |size| Row { depth: 1, bids: vec![(100, size)], asks: Vec::new() };
+        let before = Row {
+            depth: 1,
+            bids: vec![(101, 1)],
+            asks: Vec::new(),
+        };
+        let with = |size| Row {
+            depth: 1,
+            bids: vec![(100, size)],
+            asks: Vec::new(),
+        };
 
         plan.adopt(&before, &with(12), false, &mut next);
-        let post = |id, size| Act::Post { id, side: Side::Buy, price: 100, size };
+        let post = |id, size| Act::Post {
+            id,
+            side: Side::Buy,
+            price: 100,
+            size,
+        };
         let cancels = [Act::Cancel { id: 7 }, Act::Cancel { id: 8 }];
         assert_eq!(acts(&plan)[..2], cancels);
-        assert_eq!(acts(&plan)[2..], [post(UNATTRIBUTED, 5), post(7, 3), post(8, 4)]);
+        assert_eq!(
+            acts(&plan)[2..],
+            [post(UNATTRIBUTED, 5), post(7, 3), post(8, 4)]
+        );
         assert_eq!((plan.adopted, plan.reentered), (1, 2));
 
         plan.items.clear();
         plan.adopt(&before, &with(6), false, &mut next);
-        let reduce = Act::Reduce { id: 7, price: 100, total: 1, left: 1 };
+        let reduce = Act::Reduce {
+            id: 7,
+            price: 100,
+            total: 1,
+            left: 1,
+        };
         assert_eq!(acts(&plan), [Act::Cancel { id: 8 }, reduce]);
 
         plan.items.clear();
@@ -397,7 +522,11 @@ mod tests {
 
     #[test]
     fn differences_are_named() {
-        let row = |bids: &[(Ticks, Lots)]| Row { depth: 2, bids: bids.to_vec(), asks: Vec::new() };
+        let row = |bids: &[(Ticks, Lots)]| Row {
+            depth: 2,
+            bids: bids.to_vec(),
+            asks: Vec::new(),
+        };
         let mut book = Book::default();
         book.rest(Side::Buy, 10, 1, 5);
         book.rest(Side::Buy, 9, 2, 5);
@@ -405,17 +534,37 @@ mod tests {
         let before = row(&[(10, 5), (8, 5)]);
         let (levels, wrong) = compare(&book, &before, &row(&[(10, 6), (7, 1)]));
         assert_eq!(levels, 1, "7 is beyond what the row before showed");
-        assert_eq!(wrong, ["Buy 9: recorded 0, found 5", "Buy 10: recorded 6, found 5"]);
+        assert_eq!(
+            wrong,
+            ["Buy 9: recorded 0, found 5", "Buy 10: recorded 6, found 5"]
+        );
     }
 
     #[test]
     fn runs_end_where_the_class_falls() {
         let act = |class| match class {
             0 => Item::Act(Act::Cancel { id: 1 }),
-            2 => Item::Act(Act::Post { id: 1, side: Side::Buy, price: 1, size: 1 }),
-            _ => Item::Act(Act::Take { side: Side::Buy, price: 1, size: 1 }),
+            2 => Item::Act(Act::Post {
+                id: 1,
+                side: Side::Buy,
+                price: 1,
+                size: 1,
+            }),
+            _ => Item::Act(Act::Take {
+                side: Side::Buy,
+                price: 1,
+                size: 1,
+            }),
         };
-        let items = [act(0), act(2), Item::Check(1), act(2), act(3), Item::Check(2), act(2)];
+        let items = [
+            act(0),
+            act(2),
+            Item::Check(1),
+            act(2),
+            act(3),
+            Item::Check(2),
+            act(2),
+        ];
         let lengths: Vec<_> = runs(&items).iter().map(|run| run.len()).collect();
         assert_eq!(lengths, [6, 1]);
         assert_eq!(runs(&vec![act(2); 2 * MAX_RUN + 1]).len(), 3);

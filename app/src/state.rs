@@ -30,6 +30,9 @@ pub struct State {
 pub(crate) struct Chain {
     pub(crate) spec: ChainSpec,
     pub(crate) hash: Hash,
+    /// BLAKE3 of the specification's Borsh: the first leaf of every app hash, so that nodes with
+    /// different limits, fees or markets part at height 1.
+    pub(crate) root: Hash,
     /// For each market its number within its group.
     pub(crate) local: Vec<u32>,
 }
@@ -73,6 +76,7 @@ impl State {
             .collect();
         let local = local_numbers(&spec, &groups);
         let chain = Arc::new(Chain {
+            root: spec_root(&spec),
             hash: chain_hash(&spec.chain_id),
             local,
             spec,
@@ -207,7 +211,7 @@ impl State {
 
     /// Hashes what changed and returns the root over everything.
     pub(crate) fn seal(&mut self) -> Hash {
-        let mut roots = vec![self.marks.seal()];
+        let mut roots = vec![self.chain.root, self.marks.seal()];
         roots.par_extend(self.accounts.par_iter_mut().flat_map_iter(|shard| {
             [
                 shard.accounts.seal(),
@@ -344,6 +348,13 @@ impl Chain {
     }
 }
 
+fn spec_root(spec: &ChainSpec) -> Hash {
+    let mut hasher = blake3::Hasher::new_derive_key("ballast/spec/1");
+    // A hasher takes every byte, so this cannot fail.
+    let _ = borsh::to_writer(&mut hasher, spec);
+    *hasher.finalize().as_bytes()
+}
+
 fn local_numbers(spec: &ChainSpec, groups: &[GroupShard]) -> Vec<u32> {
     (0_u32..)
         .zip(&spec.markets)
@@ -365,4 +376,19 @@ fn marks(spec: &ChainSpec) -> MarkTable {
         });
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ballast_model::workload::test_spec;
+
+    #[test]
+    fn nodes_with_different_limits_part_at_genesis() {
+        let mut other = test_spec();
+        other.markets[0].max_price += 1;
+        let hash = |spec| State::genesis(Arc::new(spec)).unwrap().app_hash();
+        assert_ne!(hash(test_spec()), hash(other));
+        assert_eq!(hash(test_spec()), hash(test_spec()));
+    }
 }

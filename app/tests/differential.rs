@@ -1,6 +1,14 @@
 //! The application against the naive model: same results, events, money, positions and books after
 //! every block, whatever the threads, the order of transactions in the block, and the bundling.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
 use ballast_app::{Block, Snapshot, State};
 use ballast_model::workload::{NextBlock, Rng, Workload, test_secrets, test_spec};
 use ballast_model::{Model, RestingOrder};

@@ -1,1 +1,1 @@
-//! Placeholder while the workspace is laid out.
+//! Benches of the workspace: see `benches/`. Nothing to use from elsewhere.

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 /// Longer than the gateway lets a request wait.
 const TIMEOUT: Duration = Duration::from_secs(70);
+/// Pause between two questions whether a node is ready.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,13 @@ impl Api {
                 source,
             })?;
         Ok(Self { http, url: parsed })
+    }
+
+    /// Waits until the node has a block to tell about.
+    pub async fn until_ready(&self) {
+        while self.get(&["health"], &[]).await.is_err() {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     /// `GET` of a path, given in parts, which are escaped.

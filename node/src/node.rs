@@ -62,10 +62,18 @@ impl Node {
         let config = Config::new(addresses.http, addresses.ws);
         let submit = submit(Arc::clone(exchange.pool()));
         let gateway = Arc::new(Gateway::start(config, spec, submit).await?);
-        let publisher = Arc::clone(&gateway);
-        exchange.on_commit(Arc::new(move |committed| {
-            publisher.publish(published(committed))
+        // What is published is a copy, which the consensus thread does not wait for.
+        let (commits, mut committed) = mpsc::unbounded_channel();
+        exchange.on_commit(Arc::new(move |block| {
+            // Fails only when the runtime has ended.
+            let _ = commits.send(Arc::clone(block));
         }));
+        let publisher = Arc::clone(&gateway);
+        tokio::spawn(async move {
+            while let Some(block) = committed.recv().await {
+                publisher.publish(published(&block));
+            }
+        });
         let stats = Arc::clone(&gateway);
         let text = Arc::new(move || metrics.text() + &gateway_text(&stats.stats()));
         let metrics = metrics_http::serve(addresses.metrics, text).await?;

@@ -19,6 +19,7 @@ pub async fn show(metrics: Vec<String>) {
     else {
         return;
     };
+    let _end = terminal.then_some(EndOfLine);
     let mut before: Option<(Instant, Sample)> = None;
     let mut tick = tokio::time::interval(period);
     loop {
@@ -43,6 +44,15 @@ pub async fn show(metrics: Vec<String>) {
             };
         }
         before = Some((now, sample));
+    }
+}
+
+/// Leaves the terminal with an empty line.
+struct EndOfLine;
+
+impl Drop for EndOfLine {
+    fn drop(&mut self) {
+        eprintln!();
     }
 }
 

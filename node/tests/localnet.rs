@@ -202,6 +202,7 @@ async fn a_validator_is_set_up_by_hand() {
     assert_ports_free(base, 1);
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_processes_come_back() {
     if !is_installed() {

@@ -7,8 +7,8 @@ use ballast_abci::pool::{Mode, PoolConfig};
 use ballast_abci::sequencer::Sequencer;
 use ballast_genesis::GenesisValidator;
 use ballast_types::{ChainSpec, Secret};
-use tokio::sync::mpsc;
 
+use crate::api::Api;
 use crate::cmd::{Failure, block_on};
 use crate::key_file::{self, KeyRecord, KeyType, public_hex};
 use crate::localnet::{demo_genesis, new_chain_id};
@@ -65,15 +65,11 @@ async fn serve(args: Args) -> Result<(), Failure> {
     };
     let node = Node::start(addresses, spec, pool).await?;
     let (fatal, mut failed) = node::fatal_hook();
-    let (commits, mut committed) = mpsc::channel::<()>(1);
-    node.exchange.on_commit(Arc::new(move |_| {
-        // Only the first one counts.
-        let _ = commits.try_send(());
-    }));
+    let api = Api::new(&network.nodes[0].http)?;
     let interval = Duration::from_millis(args.block_time);
     let sequencer = Sequencer::start(node.exchange.clone(), interval, fatal)?;
     let show = async {
-        committed.recv().await;
+        api.until_ready().await;
         if args.json {
             println!("{}", network.to_line());
         } else {

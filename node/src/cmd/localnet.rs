@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use crate::api::Api;
 use crate::cmd::{Failure, block_on, start};
 use crate::cometbft::config::{DEFAULT_TIMEOUT_COMMIT, Mempool};
 use crate::cometbft::provide;
@@ -195,6 +196,7 @@ async fn serve(
             }
             tokio::time::sleep(ASK).await;
         }
+        Api::new(&endpoints.http)?.until_ready().await;
     }
     if json {
         println!("{}", network.to_line());

@@ -70,10 +70,7 @@ impl Announce {
 
     /// Says it as soon as the gateway has a block.
     async fn when_ready(&self) -> Result<(), Failure> {
-        let api = Api::new(&self.endpoints.http)?;
-        while api.get(&["health"], &[]).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        Api::new(&self.endpoints.http)?.until_ready().await;
         self.say();
         Ok(())
     }

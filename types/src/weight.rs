@@ -9,8 +9,8 @@ use crate::{
 const TX: u64 = 60;
 /// Weight that a bundle adds to the sum of what it carries.
 pub const BUNDLE_WEIGHT: u64 = TX;
-/// One Ed25519 signature, checked alone when a batch has failed.
-const ED25519: u64 = 600;
+/// One Ed25519 signature in a block of forged ones: two batches that fail, then a single check.
+const ED25519: u64 = 1_000;
 /// One secp256k1 signature.
 const SECP256K1: u64 = 550;
 /// An order without its fills.

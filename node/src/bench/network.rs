@@ -22,8 +22,9 @@ use crate::supervise::{Log, Patience, Program, Supervisor};
 
 /// Validators of every network.
 pub const VALIDATORS: usize = 4;
-/// Where the search for free ports begins and ends, and its step.
-const BASES: (u16, u16, usize) = (36_000, 60_000, 100);
+/// Where the search for free ports begins and ends, and its step. Systems give ports above to
+/// outgoing connections.
+const BASES: (u16, u16, usize) = (20_000, 32_000, 100);
 /// How long a network may take until it has blocks.
 const START: Duration = Duration::from_secs(60);
 

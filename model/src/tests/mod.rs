@@ -32,6 +32,11 @@ impl World {
 
     fn with(change: impl FnOnce(&mut ChainSpec)) -> Self {
         let mut spec = test_spec();
+        for (_, asset, amount) in &mut spec.balances {
+            if *asset == spec.margin_asset {
+                *amount = 15_000_000;
+            }
+        }
         spec.limits.bucket_tokens = 1_000;
         spec.limits.nonce_future_ms = 30_000;
         change(&mut spec);

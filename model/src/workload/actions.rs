@@ -82,7 +82,7 @@ impl Workload {
 
     /// One of few times, so that many orders expire at once.
     fn expiry(&mut self) -> TimeMs {
-        (self.time / 3_000 + self.rng.below(4)) * 3_000
+        (self.time / 4_000 + self.rng.below(3)) * 4_000
     }
 
     pub(super) fn order(&mut self, account: Account) -> Order {
@@ -95,8 +95,8 @@ impl Workload {
         }
         let post_only = self.rng.one_in(3);
         let tif = match self.rng.below(12) {
-            0..=4 => TimeInForce::Gtc,
-            5..=7 => TimeInForce::Gtt(self.expiry()),
+            0..=2 => TimeInForce::Gtc,
+            3..=7 => TimeInForce::Gtt(self.expiry()),
             8..=10 if !post_only || self.rng.one_in(9) => TimeInForce::Ioc,
             11 if !post_only => TimeInForce::Fok,
             _ => TimeInForce::Gtc,

@@ -57,6 +57,8 @@ pub struct Workload {
     agents: BTreeMap<AccountId, usize>,
     /// True when the last block changed a mark.
     marks_moved: bool,
+    /// Positions that a squeezed account was about to close.
+    squeezed: Vec<(MarketId, Lots)>,
     /// Transactions sent before, to be sent again.
     old: Vec<Vec<u8>>,
 }
@@ -116,6 +118,7 @@ impl Workload {
             cosmos_sent: BTreeMap::new(),
             agents: BTreeMap::new(),
             marks_moved: false,
+            squeezed: Vec::new(),
             old: Vec::new(),
             spec: spec.clone(),
         }
@@ -125,7 +128,7 @@ impl Workload {
     pub fn next_block(&mut self, size: u64) -> NextBlock {
         self.height += 1;
         self.time += self.rng.range(100, 1_500);
-        let mut txs = Vec::new();
+        let mut txs = self.hit_squeezed();
         let count = self.rng.range(size / 2, size + size / 2);
         for _ in 0..count {
             let tx = self.transaction();

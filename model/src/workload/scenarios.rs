@@ -11,7 +11,8 @@ impl Workload {
     pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
         let account = self.own_account();
         let authority = Account::new(self.owners[0], 0);
-        match self.rng.below(13) {
+        match self.rng.below(16) {
+            13..=15 => self.squeeze(),
             // A jump of the marks.
             0..=3 => {
                 let prices = vec![Action::SetPrices(self.jump())];
@@ -125,9 +126,11 @@ impl Workload {
                     let size = self.rng.signed(size.abs() + 1, 2 * size.abs() + 2);
                     self.native_of(to, vec![Action::Order(Order { size, ..closes })])
                 } else {
-                    let order = Action::Order(self.crossing_order(market, size));
                     let from = self.rng.pick(&[to, richest, richest, richest]);
-                    self.native_of(from, vec![order])
+                    let order = self.crossing_order(market, size);
+                    let larger = size.abs() * 2 + 40;
+                    let size = if from == to { order.size } else { larger };
+                    self.native_of(from, vec![Action::Order(Order { size, ..order })])
                 };
                 txs.push(tx);
             }
@@ -155,6 +158,67 @@ impl Workload {
             label: 0,
             max_fills: self.spec.limits.max_fills,
         }
+    }
+
+    /// An account rests more in one market than closes its position there, and a mark elsewhere
+    /// jumps against it: it becomes uncovered while those orders are near their mark.
+    fn squeeze(&mut self) -> Vec<Vec<u8>> {
+        let mut exposed = [self.owned(false), self.owned(true)].concat();
+        exposed.retain(|account| self.held(*account).len() > 1);
+        if exposed.is_empty() {
+            return Vec::new();
+        }
+        let account = self.rng.pick(&exposed);
+        let mut held = self.held(account);
+        held.sort_by_key(|(market, size)| {
+            let tick_value = self
+                .spec
+                .market(*market)
+                .map_or(0, |market| market.tick_value);
+            Atoms::from(size.abs()) * tick_value
+        });
+        let Some((jumping, against)) = held.pop() else {
+            return Vec::new();
+        };
+        let mut actions = Vec::new();
+        for (market, size) in &held {
+            let mark = self.mark(*market);
+            let away = self.rng.signed(mark / 200, mark / 60) * size.signum();
+            actions.push(Action::Order(Order {
+                price: mark + away,
+                size: size.abs() * 2,
+                tif: TimeInForce::Gtc,
+                reduce_only: false,
+                post_only: true,
+                max_fills: 0,
+                ..self.crossing_order(*market, -size)
+            }));
+        }
+        self.squeezed = held;
+        let mark = self.mark(jumping);
+        let price = (mark - against.signum() * mark / 2).clamp(300, 4_000);
+        let update = PriceUpdate {
+            market: jumping,
+            price,
+        };
+        let authority = Account::new(self.owners[0], 0);
+        let jump = vec![Action::SetPrices(vec![update])];
+        vec![
+            self.native_of(account, actions),
+            self.native_of(authority, jump),
+        ]
+    }
+
+    /// In the block after a squeeze: what meets the orders that it left.
+    pub(super) fn hit_squeezed(&mut self) -> Vec<Vec<u8>> {
+        let mut txs = Vec::new();
+        for (market, size) in std::mem::take(&mut self.squeezed) {
+            let order = self.crossing_order(market, size);
+            let size = 2 * size.abs() + 40;
+            let from = self.own_account();
+            txs.push(self.native_of(from, vec![Action::Order(Order { size, ..order })]));
+        }
+        txs
     }
 
     /// A jump of one mark.

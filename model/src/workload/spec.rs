@@ -20,7 +20,7 @@ pub fn test_spec() -> ChainSpec {
         let subs = if at % 2 == 0 { 2 } else { 1 };
         for sub in 0..subs {
             let account = Account::new(secret.id(), sub);
-            balances.push((account, AssetId(0), 15_000_000));
+            balances.push((account, AssetId(0), 6_000_000));
             balances.push((account, AssetId(1), 400_000));
             balances.push((account, AssetId(2), 900_000));
         }

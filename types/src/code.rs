@@ -104,7 +104,7 @@ codes! {
     UnknownOrder = 214, "UNKNOWN_ORDER";
     /// Position and open orders would exceed the largest that can be settled.
     PositionLimit = 215, "POSITION_LIMIT";
-    /// The group holds as many open orders as ids can name.
+    /// The group, or the price level, cannot hold another order.
     BookFull = 216, "BOOK_FULL";
     /// The account is not covered, and this fill would have added risk; the rest was cancelled.
     Uncovered = 217, "UNCOVERED";

@@ -525,7 +525,12 @@ fn rest(
         }
     }
     let record = new_record(entry, size, filled, floor.env.height);
-    group.rest(slot, taker.local, record)?;
+    if group.rest(slot, taker.local, record).is_none() {
+        // Only a level whose size would not fit its number refuses an order.
+        drop_rest(entry, id, size, Removal::Ioc, out);
+        group.release_slot(slot);
+        return Some(Code::BookFull);
+    }
     out.output.events.push(Event::Rested {
         market: order.market,
         order: id,

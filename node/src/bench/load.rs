@@ -31,8 +31,6 @@ const TICK: Duration = Duration::from_millis(2);
 const REQUEST_BYTES: usize = 16 << 10;
 /// Requests that wait for their answers.
 const REQUESTS: usize = 32;
-/// Bytes that are sent and not final, when saturated.
-const IN_FLIGHT: usize = 3 << 19;
 /// Before the measurement.
 pub const WARM_UP: Duration = Duration::from_millis(1_500);
 /// After the last transaction was sent.
@@ -44,7 +42,10 @@ pub enum Pace {
     /// By the clock, so many a second.
     Rate(f64),
     /// As soon as earlier ones are final.
-    Saturated,
+    Saturated {
+        /// Bytes that are sent and not final.
+        in_flight: usize,
+    },
 }
 
 /// What was seen in one run.
@@ -144,7 +145,7 @@ pub async fn run(
     });
     let sent = match pace {
         Pace::Rate(rate) => send_by_the_clock(&board, &door, rate, end).await?,
-        Pace::Saturated => send_when_final(&board, &door, end).await?,
+        Pace::Saturated { in_flight } => send_when_final(&board, &door, in_flight, end).await?,
     };
     let ran_out = board.elapsed();
     let notes = listener.await??;
@@ -234,7 +235,12 @@ async fn send_by_the_clock(
 }
 
 /// Keeps a number of bytes on their way. Returns how many were sent.
-async fn send_when_final(board: &Arc<Board>, door: &Door, end: Duration) -> Result<usize, Failure> {
+async fn send_when_final(
+    board: &Arc<Board>,
+    door: &Door,
+    in_flight: usize,
+    end: Duration,
+) -> Result<usize, Failure> {
     let mut requests = Requests::new(board, door);
     let mut next = 0;
     while next < board.txs.len() && board.start.elapsed() < end {
@@ -242,7 +248,7 @@ async fn send_when_final(board: &Arc<Board>, door: &Door, end: Duration) -> Resu
         let mut bytes = 0;
         while next < board.txs.len()
             && bytes < REQUEST_BYTES
-            && board.in_flight.load(Ordering::Relaxed) < IN_FLIGHT
+            && board.in_flight.load(Ordering::Relaxed) < in_flight
         {
             bytes += board.txs[next].bytes.len();
             board.launch(next, board.elapsed());

@@ -19,9 +19,9 @@ use crate::network::table;
 use crate::supervise::own_binary;
 
 /// Transactions a second that are signed for a saturated run; more cannot be final here.
-const MOST_TXS: usize = 20_000;
+const MOST_TXS: usize = 25_000;
 /// The same in orders.
-const MOST_ORDERS: usize = 100_000;
+const MOST_ORDERS: usize = 200_000;
 
 /// Arguments of `bench`.
 #[derive(clap::Args, Debug)]
@@ -35,10 +35,10 @@ enum What {
     /// Measure throughput and latency of four validators, and of two yardsticks
     #[command(
         after_help = "Networks run one after the other in temporary directories on free \
-        ports. Four Ed25519 keys with 32 subaccounts each send to node 0: of 64 actions one \
+        ports. Four Ed25519 keys with 64 subaccounts each send to node 0: of 64 actions one \
         cancels, 59 rest and four take. All transactions are signed before the clock starts. At a \
-        rate each is due at its own time; those due within 2 ms share a request. Saturated, 1.5 \
-        MiB are on their way. Latency runs from when a transaction was due (saturated: sent) to \
+        rate each is due at its own time; those due within 2 ms share a request. Saturated, a number \
+        of bytes is kept on its way. Latency runs from when a transaction was due (saturated: sent) to \
         the message of its block on the WebSocket of node 0.\n\nYardsticks: `noop` is the same \
         pool, bundles, gateway and transport without verification and execution; `kvstore` is \
         CometBFT's own application, with as many bytes by broadcast_tx_async."
@@ -61,6 +61,10 @@ struct Localnet {
     #[arg(long, value_delimiter = ',', value_enum, value_name = "S,...",
         default_values = ["exchange", "noop", "kvstore"])]
     systems: Vec<System>,
+    /// KiB that are sent and not final when saturated. With more than about 60,000 orders on their
+    /// way, cancels overtake the orders of a later visit
+    #[arg(long, value_name = "KIB", default_value_t = 1_536)]
+    in_flight: usize,
     /// Leave the saturated runs out
     #[arg(long)]
     no_saturated: bool,
@@ -164,7 +168,9 @@ async fn measure(
             }
             let pace = match rate {
                 Some(rate) => Pace::Rate(f64::from(rate) / *size as f64),
-                None => Pace::Saturated,
+                None => Pace::Saturated {
+                    in_flight: args.in_flight << 10,
+                },
             };
             let seen = load::run(&network, Arc::new(txs), pace, seconds).await?;
             let row = row(system, *size, rate, seen);

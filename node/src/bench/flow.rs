@@ -17,7 +17,7 @@ use crate::client::Signer;
 use crate::cmd::Failure;
 
 /// Subaccounts of each key that trade.
-const SUBACCOUNTS: u16 = 64;
+const SUBACCOUNTS: u16 = 128;
 /// Actions of a visit; transactions of 1, 8 and 32 divide it.
 pub const VISIT: usize = 64;
 /// One action in so many of a visit takes.

@@ -35,7 +35,7 @@ enum What {
     /// Measure throughput and latency of four validators, and of two yardsticks
     #[command(
         after_help = "Networks run one after the other in temporary directories on free \
-        ports. Four Ed25519 keys with 64 subaccounts each send to node 0: of 64 actions one \
+        ports. Four Ed25519 keys with 128 subaccounts each send to node 0: of 64 actions one \
         cancels, 59 rest and four take. All transactions are signed before the clock starts. At a \
         rate each is due at its own time; those due within 2 ms share a request. Saturated, a number \
         of bytes is kept on its way. Latency runs from when a transaction was due (saturated: sent) to \
@@ -61,9 +61,9 @@ struct Localnet {
     #[arg(long, value_delimiter = ',', value_enum, value_name = "S,...",
         default_values = ["exchange", "noop", "kvstore"])]
     systems: Vec<System>,
-    /// KiB that are sent and not final when saturated. With more than about 60,000 orders on their
+    /// KiB that are sent and not final when saturated. With more than about 150,000 orders on their
     /// way, cancels overtake the orders of a later visit
-    #[arg(long, value_name = "KIB", default_value_t = 1_536)]
+    #[arg(long, value_name = "KIB", default_value_t = 4_096)]
     in_flight: usize,
     /// Leave the saturated runs out
     #[arg(long)]

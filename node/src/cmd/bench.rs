@@ -37,9 +37,9 @@ enum What {
         after_help = "Networks run one after the other in temporary directories on free \
         ports. Four Ed25519 keys with 128 subaccounts each send to node 0: of 64 actions one \
         cancels, 59 rest and four take. All transactions are signed before the clock starts. At a \
-        rate each is due at its own time; those due within 2 ms share a request. Saturated, a number \
-        of bytes is kept on its way. Latency runs from when a transaction was due (saturated: sent) to \
-        the message of its block on the WebSocket of node 0.\n\nYardsticks: `noop` is the same \
+        rate each is due at its own time; those due within 2 ms share a request. Saturated, a \
+        number of bytes is kept on its way. Latency runs from when a transaction was due \
+        (saturated: sent) to the message of its block on the WebSocket of node 0.\n\nYardsticks: `noop` is the same \
         pool, bundles, gateway and transport without verification and execution; `kvstore` is \
         CometBFT's own application, with as many bytes by broadcast_tx_async."
     )]

@@ -60,6 +60,7 @@ impl Audit {
 
     /// Executes the blocks up to `height`, which come from each node in turn.
     async fn follow(&mut self, net: &Net, height: u64) {
+        net.reach(&[0, 1, 2, 3], height).await;
         let clients: Vec<_> = (0..4).map(|node| net.rpc(node)).collect();
         let fetch = |height: u64| {
             let client = &clients[usize::try_from(height % 4).expect("small")];

@@ -10,6 +10,7 @@ use ballast::client::Socket;
 use ballast::cometbft::{home, provide};
 use ballast::genesis_file;
 use ballast::network::{Endpoints, Network};
+use ballast::ports::{NodePorts, probe};
 use ballast::rpc::Client;
 use ballast_types::{ChainSpec, Secret};
 use rustix::process::{Pid, Signal, kill_process};
@@ -165,7 +166,7 @@ impl Net {
             send(*id, Signal::KILL);
         }
         if supervisor {
-            wait_until_gone(self.directory.path()).await;
+            wait_until_gone(self.directory.path(), self.base).await;
             let (process, network) = run(self.directory.path(), self.base, self.mempool);
             assert_eq!(
                 network.to_line(),
@@ -278,10 +279,18 @@ fn send(id: u32, signal: Signal) {
     let _ = kill_process(id, signal);
 }
 
-async fn wait_until_gone(home: &Path) {
+/// Waits for the end of all processes of a home. A process that ends loses its command line before
+/// its sockets, so the ports are looked at too.
+async fn wait_until_gone(home: &Path, base: u16) {
+    let ports: Result<Vec<_>, _> = (0..4).map(|node| NodePorts::of(base, node)).collect();
+    let ports = ports.expect("in range");
     let asked = Instant::now();
-    while !processes_of(home).is_empty() {
-        assert!(asked.elapsed() < PATIENCE, "left: {:?}", processes_of(home));
+    loop {
+        let (left, free) = (processes_of(home), probe(&ports));
+        if left.is_empty() && free.is_ok() {
+            return;
+        }
+        assert!(asked.elapsed() < PATIENCE, "left: {left:?}, {free:?}");
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -336,14 +345,14 @@ impl Watcher {
         *self.height.borrow()
     }
 
+    /// Waits for the height; panics when the node tells of no further one for long.
     pub(crate) async fn reach(&self, height: u64) {
         let mut heights = self.height.clone();
-        let reached = heights.wait_for(|last| *last >= height);
-        let reached = tokio::time::timeout(PATIENCE, reached).await;
-        let error = || format!("{} is at {}, not at {height}", self.name, self.height());
-        reached
-            .unwrap_or_else(|_| panic!("{}", error()))
-            .expect("it follows");
+        while *heights.borrow_and_update() < height {
+            let next = tokio::time::timeout(PATIENCE, heights.changed()).await;
+            let stuck = format!("{} is at {}, not at {height}", self.name, self.height());
+            next.expect(&stuck).expect("it follows");
+        }
     }
 
     fn app_hash(&self, height: u64) -> Option<String> {

@@ -39,9 +39,10 @@ enum What {
         cancels, 59 rest and four take. All transactions are signed before the clock starts. At a \
         rate each is due at its own time; those due within 2 ms share a request. Saturated, a \
         number of bytes is kept on its way. Latency runs from when a transaction was due \
-        (saturated: sent) to the message of its block on the WebSocket of node 0.\n\nYardsticks: `noop` is the \
-        same pool, bundles, gateway and transport without verification and execution; `kvstore` is \
-        CometBFT's own application, with as many bytes by broadcast_tx_async."
+        (saturated: sent) to the message of its block on the WebSocket of node 0.\n\n\
+        Yardsticks: `noop` is the same pool, bundles, gateway and transport without \
+        verification and execution; `kvstore` is CometBFT's own application, with as many bytes \
+        by broadcast_tx_async."
     )]
     Localnet(Localnet),
 }

@@ -6,6 +6,8 @@
 //!
 //! `cargo bench -p ballast-benches --bench engine [-- quick]`
 
+#![allow(clippy::unwrap_used)]
+
 use ballast_app::{Block, State};
 use ballast_types::{
     Account, Action, AssetId, AssetSpec, Cancel, ChainSpec, GroupId, GroupSpec, Limits, MarketId,

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p ballast-benches --bench worst_block`
 
+#![allow(clippy::too_many_lines, clippy::unwrap_used)]
+
 use ballast_app::{Block, State};
 use ballast_types::{
     Account, AccountId, Action, AssetId, AssetSpec, Cancel, ChainSpec, Decoded, GroupId, GroupSpec,

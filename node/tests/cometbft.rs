@@ -170,6 +170,7 @@ async fn reach(client: &Client, height: u64) {
     }
 }
 
+#[allow(clippy::too_many_lines)]
 async fn use_network(clients: &[Client], keys: &[NodeKeys]) {
     for client in clients {
         reach(client, 3).await;

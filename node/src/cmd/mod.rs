@@ -18,6 +18,8 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs a command's asynchronous part.
 fn block_on<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     Ok(runtime.block_on(future))
 }

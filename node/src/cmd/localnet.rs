@@ -25,7 +25,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a node may end before the network was ready.
 const MAX_STARTS: u64 = 5;
 /// How often the nodes are asked whether they are ready.
-const ASK: Duration = Duration::from_millis(100);
+pub(super) const ASK: Duration = Duration::from_millis(100);
 
 /// Arguments of `localnet`.
 #[derive(clap::Args, Debug)]
@@ -214,7 +214,8 @@ async fn serve(
     std::future::pending().await
 }
 
-async fn is_ready(client: &rpc::Client) -> bool {
+/// Whether a node has all blocks that others told it of.
+pub(super) async fn is_ready(client: &rpc::Client) -> bool {
     let status = client.status().await;
     status.is_ok_and(|status| {
         let sync = status.sync_info;

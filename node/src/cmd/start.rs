@@ -11,7 +11,7 @@ use ballast_types::ChainSpec;
 use tokio::task::JoinHandle;
 
 use crate::api::Api;
-use crate::cmd::{Failure, block_on};
+use crate::cmd::{Failure, block_on, localnet};
 use crate::cometbft::config::Mempool;
 use crate::cometbft::genesis::ConsensusParams;
 use crate::cometbft::{child, home, provide};
@@ -30,7 +30,7 @@ use crate::supervise::{Log, Patience, Supervisor, own_binary};
 const REAP: Duration = Duration::from_millis(10);
 /// Most bytes of them at once.
 const REAP_BYTES: u64 = 1 << 20;
-const POST_TIMEOUT: Duration = Duration::from_secs(5);
+const RPC_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Arguments of `start`.
 #[derive(clap::Args, Debug)]
@@ -68,8 +68,13 @@ impl Announce {
         })
     }
 
-    /// Says it as soon as the gateway has a block.
+    /// Says it as soon as the node has all blocks: until then it judges transactions by an old
+    /// state, and passes none on.
     async fn when_ready(&self) -> Result<(), Failure> {
+        let client = rpc::Client::new(&self.endpoints.rpc, RPC_TIMEOUT)?;
+        while !localnet::is_ready(&client).await {
+            tokio::time::sleep(localnet::ASK).await;
+        }
         Api::new(&self.endpoints.http)?.until_ready().await;
         self.say();
         Ok(())
@@ -211,7 +216,7 @@ impl Validator {
             return Ok(None);
         }
         let url = format!("http://{}", self.settings.rpc);
-        let client = rpc::Client::new(&url, POST_TIMEOUT)?;
+        let client = rpc::Client::new(&url, RPC_TIMEOUT)?;
         let pool = Arc::clone(exchange.pool());
         Ok(Some(tokio::spawn(async move {
             loop {

@@ -48,8 +48,7 @@ async fn agreement_with_load_on_all_nodes_and_late_full_nodes() {
     // While the chain goes on under load.
     let load = Load::start(&net, &ALL, 3).await;
     let height = net.height();
-    net.join();
-    let figure = relay(&net, 4).await;
+    let figure = join_and_relay(&mut net).await;
     report(
         "a fifth node joins late, agrees, relays",
         &format!("joined after {height}; {figure}"),
@@ -57,8 +56,7 @@ async fn agreement_with_load_on_all_nodes_and_late_full_nodes() {
 
     net.signal(3, Signal::STOP).await;
     let height = net.height();
-    net.join();
-    let figure = relay(&net, 5).await;
+    let figure = join_and_relay(&mut net).await;
     report(
         "the same with a validator down",
         &format!("joined after {height}; {figure}"),
@@ -74,11 +72,18 @@ async fn agreement_with_load_on_all_nodes_and_late_full_nodes() {
     net.stop();
 }
 
-/// Sends an order to a node and waits for its block.
-async fn relay(net: &Net, node: usize) -> String {
-    let began = Instant::now();
-    net.reach(&[node], net.height()).await;
-    let synced = began.elapsed();
+/// Adds a full node and sends an order to it as soon as it says that it is ready: with all blocks,
+/// or it would refuse what it does not know yet.
+async fn join_and_relay(net: &mut Net) -> String {
+    let (began, height) = (Instant::now(), net.height());
+    let node = net.join();
+    let ready = began.elapsed();
+    let chain = net.api(node).get(&["v1", "chain"], &[]).await;
+    let has = chain.expect("a chain")["height"].as_u64();
+    assert!(
+        has >= Some(height),
+        "{has:?}, after {height} when it joined"
+    );
     let mut trader = crate::mix::Trader::new(9, 2, &net.secrets, &net.spec);
     let order = loop {
         let order = trader.good();
@@ -98,8 +103,8 @@ async fn relay(net: &Net, node: usize) -> String {
     // Also the validators have the block.
     net.reach(&[0, 1, 2, node], height).await;
     net.assert_agreement(&[0, 1, 2, node], height, height);
-    let (synced, took) = (synced.as_millis(), took.as_millis());
-    format!("had all blocks {synced} ms later, its order was final in {took} ms")
+    let (ready, took) = (ready.as_millis(), took.as_millis());
+    format!("had all blocks after {ready} ms, its order was final in {took} ms")
 }
 
 #[tokio::test(flavor = "multi_thread")]

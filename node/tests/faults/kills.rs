@@ -9,7 +9,7 @@ use crate::net::{Net, Victim};
 use crate::{flood_kills, kills, report, serial};
 
 /// Results that must come between two kills, so that there is something to lose.
-const RESULTS: usize = 150;
+const RESULTS: usize = 250;
 
 /// Kills each in turn under load and then compares everything.
 async fn survive(mempool: &'static str, seed: u64, victims: &[(Victim, bool)]) -> String {

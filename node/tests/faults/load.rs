@@ -104,7 +104,10 @@ impl Journal {
             "{bad} % invalid, {cancels} % cancels"
         );
         assert_eq!(self.unanswered, [""; 0]);
-        format!("{txs} txs, {actions} actions, {bad} % invalid, {cancels} % cancels")
+        let refused: u64 = self.refused.values().sum();
+        format!(
+            "{txs} txs, {actions} actions, {bad} % invalid, {cancels} % cancels, {refused} refused"
+        )
     }
 }
 

@@ -92,14 +92,15 @@ impl Net {
         client(&self.network.nodes[node])
     }
 
-    /// Adds a node that is no validator, by block sync.
-    pub(crate) fn join(&mut self) {
+    /// Adds a node that is no validator, by block sync, and returns its number.
+    pub(crate) fn join(&mut self) -> usize {
         let path = self.directory.path().to_str().expect("UTF-8");
         let (process, line) = Process::start(&["localnet", "join", "--home", path, "--json"]);
         let node: Endpoints = serde_json::from_str(&line).expect("endpoints");
         self.watchers.push(Watcher::start(&node));
         self.network.nodes.push(node);
         self.joined.push(process);
+        self.network.nodes.len() - 1
     }
 
     /// The last height that a node told of, the highest of all nodes.
@@ -368,13 +369,17 @@ impl Watcher {
         self.seen.lock().expect("no panic").conflicts.clone()
     }
 
-    /// Times between the blocks from height `from` to `to`, the shortest first.
-    pub(crate) fn intervals(&self, from: u64, to: u64) -> Vec<Duration> {
+    /// Median and 99th percentile of the times between the blocks from height `from` to `to`.
+    pub(crate) fn intervals(&self, from: u64, to: u64) -> (Duration, Duration) {
         let seen = self.seen.lock().expect("no panic");
         let times: Vec<_> = seen.times.range(from..=to).map(|(_, time)| *time).collect();
         let mut intervals: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         intervals.sort_unstable();
-        intervals
+        let part = |percent: usize| {
+            let at = (intervals.len() * percent).div_ceil(100).saturating_sub(1);
+            intervals[at]
+        };
+        (part(50), part(99))
     }
 }
 
@@ -411,10 +416,4 @@ async fn follow(
         drop(seen);
         height.send_replace(at);
     }
-}
-
-/// The value below which 99 of 100 lie.
-pub(crate) fn p99(sorted: &[Duration]) -> Duration {
-    let at = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
-    sorted.get(at).copied().unwrap_or_default()
 }

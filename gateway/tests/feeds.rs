@@ -308,7 +308,9 @@ async fn clients_and_their_subscriptions_are_bounded() {
     ws.send(json!({"op": "ping", "id": "x".repeat(65 << 10)}))
         .await;
     let reason = ws.try_recv().await.unwrap_err();
-    assert!(reason.contains("too long"), "{reason}");
+    // The rest of the message is never read, so a reset may overtake the reason.
+    let told = reason.contains("too long") || reason.contains("reset");
+    assert!(told, "{reason}");
     eventually(async || gateway.stats().clients == 0).await;
     let mut ws = Ws::connect(gateway.ws_addr()).await;
     gateway.stop().await;

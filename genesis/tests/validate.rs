@@ -113,7 +113,7 @@ fn values_at_their_bounds_are_allowed() {
         ),
         (
             "limits",
-            json!({ "open_orders": 1, "max_fills": 1, "block_weight": 2000 }),
+            json!({ "open_orders": 1, "max_fills": 1, "block_weight": 2340 }),
         ),
     ] {
         check(&with(pointer, value.clone()))

@@ -117,6 +117,7 @@ impl ApiError {
     pub(crate) fn refused(error: &crate::SubmitError) -> Self {
         let known = u16::try_from(error.code).ok().and_then(Code::from_number);
         let (status, code) = match known {
+            _ if error.code >= 32_010 => (StatusCode::SERVICE_UNAVAILABLE, "NOT_READY"),
             _ if error.code >= 32_000 => (StatusCode::SERVICE_UNAVAILABLE, "FULL"),
             Some(code) => (StatusCode::BAD_REQUEST, code.name()),
             None => (StatusCode::BAD_REQUEST, "REFUSED"),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ballast_abci::FatalHook;
 use ballast_abci::application::{Committed, Exchange};
@@ -26,6 +27,8 @@ pub struct Node {
     pub exchange: Exchange,
     gateway: Arc<Gateway>,
     metrics: JoinHandle<()>,
+    /// Set once this node has the chain's state, and not an old one that it replays from.
+    caught_up: Arc<AtomicBool>,
 }
 
 /// Where they listen.
@@ -60,7 +63,8 @@ impl Node {
         let metrics = Arc::new(Metrics::new()?);
         let exchange = Exchange::start(pool, Arc::clone(&spec), Arc::clone(&metrics))?;
         let config = Config::new(addresses.http, addresses.ws);
-        let submit = submit(Arc::clone(exchange.pool()));
+        let caught_up = Arc::new(AtomicBool::new(false));
+        let submit = submit(Arc::clone(exchange.pool()), Arc::clone(&caught_up));
         let gateway = Arc::new(Gateway::start(config, spec, submit).await?);
         // What is published is a copy, which the consensus thread does not wait for.
         let (commits, mut committed) = mpsc::unbounded_channel();
@@ -81,7 +85,14 @@ impl Node {
             exchange,
             gateway,
             metrics,
+            caught_up,
         })
+    }
+
+    /// What to set when this node has caught up with the chain: from then on it takes orders. Before,
+    /// it would judge them by an old state.
+    pub fn caught_up(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.caught_up)
     }
 
     /// Stops the servers, waiting a moment for connections to end. Blocks must have stopped.
@@ -99,9 +110,20 @@ fn published(committed: &Arc<Committed>) -> Arc<ballast_gateway::Committed> {
     })
 }
 
+/// Number of the refusal while a node replays or syncs; like those of a full pool, it may be tried
+/// again.
+const CATCHING_UP: u32 = 32_010;
+
 /// Hands clients' transactions to the pool.
-fn submit(pool: Arc<TxPool>) -> Submit {
+fn submit(pool: Arc<TxPool>, caught_up: Arc<AtomicBool>) -> Submit {
     Arc::new(move |tx: Bytes| {
+        if !caught_up.load(Ordering::Relaxed) {
+            return Err(SubmitError {
+                code: CATCHING_UP,
+                message: "this node still catches up with the chain; ask another, or try again"
+                    .to_owned(),
+            });
+        }
         // The answer waits for a signature check, which is quick but no work for this thread.
         let answer = tokio::task::block_in_place(|| pool.submit(&tx));
         answer.map_err(|PoolError { code, message }| SubmitError { code, message })

@@ -1,6 +1,7 @@
 //! `ballast dev`: the exchange in one process, with a sequencer in place of CometBFT.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ballast_abci::pool::{Mode, PoolConfig};
@@ -64,6 +65,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         metrics: ports.metrics,
     };
     let node = Node::start(addresses, spec, pool).await?;
+    node.caught_up().store(true, Ordering::Relaxed);
     let (fatal, mut failed) = node::fatal_hook();
     let api = Api::new(&network.nodes[0].http)?;
     let interval = Duration::from_millis(args.block_time);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ballast_abci::application::Exchange;
@@ -155,6 +156,7 @@ impl Validator {
         let server = Server::start(config, exchange.clone(), exchange.pool().clone(), fatal)?;
         let poster = self.post_bundles(exchange)?;
         let cometbft = self.start_cometbft(&socket)?;
+        let watch = self.watch_sync(node.caught_up())?;
         let outcome = tokio::select! {
             signal = signals.next() => {
                 tracing::info!(signal, "stopping");
@@ -163,6 +165,7 @@ impl Validator {
             reason = failed.recv() => Err(reason.unwrap_or_default().into()),
             error = self.announce() => Err(error),
         };
+        watch.abort();
         if let Some(cometbft) = cometbft {
             cometbft.stop().await;
         }
@@ -182,6 +185,19 @@ impl Validator {
             return error;
         }
         std::future::pending().await
+    }
+
+    /// Lets the node take orders as soon as its CometBFT has all blocks. An operator's own CometBFT
+    /// may answer elsewhere, so with that the node takes them at once.
+    fn watch_sync(&self, caught_up: Arc<AtomicBool>) -> Result<JoinHandle<()>, Failure> {
+        let client = rpc::Client::new(&format!("http://{}", self.settings.rpc), RPC_TIMEOUT)?;
+        let external = self.cometbft.is_none();
+        Ok(tokio::spawn(async move {
+            while !external && !localnet::is_ready(&client).await {
+                tokio::time::sleep(localnet::ASK).await;
+            }
+            caught_up.store(true, Ordering::Relaxed);
+        }))
     }
 
     fn pool(&self) -> Result<PoolConfig, Failure> {

@@ -8,28 +8,21 @@
 
 #![allow(clippy::unwrap_used)]
 
-use ballast_app::{Block, State};
+use ballast_app::{Block, PASSES, State};
+use ballast_benches::{MID, chain, secrets};
 use ballast_types::{
-    Account, Action, AssetId, AssetSpec, Cancel, ChainSpec, GroupId, GroupSpec, Limits, MarketId,
-    MarketKind, MarketSpec, Order, Secret, Side, TimeInForce, TxBody, chain_hash, sign_native,
+    Account, Action, Cancel, GroupId, MarketId, Order, Secret, Side, TimeInForce, TxBody,
+    chain_hash, sign_native,
 };
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const ACTIONS_PER_TX: usize = 32;
-const MID: i64 = 1_000_000;
-const PARTS: [&str; 9] = [
-    "unpack",
-    "open",
-    "authorise",
-    "cancel",
-    "admit",
-    "match",
-    "settle",
-    "close",
-    "hash",
-];
+/// What the observer names, but the end.
+fn names() -> impl Iterator<Item = &'static str> {
+    PASSES.into_iter().chain(["hash"])
+}
 
 /// One row of the table.
 struct Case {
@@ -39,59 +32,6 @@ struct Case {
     threads: usize,
     blocks: u64,
     verified: bool,
-}
-
-fn spec(case: &Case, secrets: &[Secret]) -> ChainSpec {
-    let market = |group: u16| MarketSpec {
-        symbol: format!("P{group}"),
-        group: GroupId(group),
-        kind: MarketKind::Perpetual,
-        tick: "0.1".into(),
-        lot: "0.001".into(),
-        tick_value: 100,
-        min_size: 1,
-        max_size: 1 << 30,
-        max_price: 1 << 40,
-        maker_fee_ppm: 200,
-        taker_fee_ppm: 500,
-        initial_margin_ppm: 20_000,
-        maintenance_margin_ppm: 10_000,
-        mark: MID,
-        self_trade: true,
-        taker_hold: 0,
-    };
-    let limits = Limits {
-        bucket_tokens: 1 << 40,
-        cancel_tokens: 1 << 40,
-        ..Limits::default()
-    };
-    let mut balances: Vec<_> = secrets
-        .iter()
-        .map(|secret| (Account::new(secret.id(), 0), AssetId(0), 1_u128 << 80))
-        .collect();
-    balances.sort_unstable();
-    let groups = u16::try_from(case.groups).unwrap();
-    ChainSpec {
-        chain_id: "bench".into(),
-        genesis_time: 1_000_000,
-        limits,
-        account_shards: 16,
-        margin_asset: AssetId(0),
-        assets: vec![AssetSpec {
-            symbol: "USDC".into(),
-            denom: "usdc".into(),
-            decimals: 6,
-        }],
-        groups: (0..groups)
-            .map(|g| GroupSpec {
-                name: format!("G{g}"),
-            })
-            .collect(),
-        markets: (0..groups).map(market).collect(),
-        price_authorities: vec![],
-        validators: vec![],
-        balances,
-    }
 }
 
 /// xorshift64: any fixed sequence will do.
@@ -175,27 +115,23 @@ fn block(
 }
 
 fn run(case: &Case) {
-    let secrets: Vec<_> = (0..case.accounts)
-        .map(|number| {
-            let mut seed = [7; 32];
-            seed[..8].copy_from_slice(&(number as u64).to_le_bytes());
-            Secret::ed25519(seed)
-        })
-        .collect();
+    let secrets = secrets(case.accounts);
+    let groups = u16::try_from(case.groups).unwrap();
+    let spec = chain("bench", groups, &secrets);
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(case.threads)
         .build()
         .unwrap();
-    let mut state = State::genesis(Arc::new(spec(case, &secrets))).unwrap();
+    let mut state = State::genesis(Arc::new(spec)).unwrap();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut parts = [Duration::ZERO; PARTS.len()];
+    let mut parts = [Duration::ZERO; PASSES.len() + 1];
     let mut all = Duration::ZERO;
     let (mut actions, mut fills) = (0_usize, 0_u64);
     let warm_up = case.blocks / 3;
     for height in 1..=case.blocks {
         let time = 1_000_000 + height * 1_000;
         let txs = block(case, height, time, &secrets, &mut random);
-        let mut marks = Vec::with_capacity(PARTS.len() + 1);
+        let mut marks = Vec::with_capacity(PASSES.len() + 2);
         let verified = case.verified;
         let start = Instant::now();
         let candidate = threads.install(|| {
@@ -218,7 +154,7 @@ fn run(case: &Case) {
         actions += txs.len() * ACTIONS_PER_TX;
         fills += stats.fills;
         for pair in marks.windows(2) {
-            let at = PARTS.iter().position(|part| *part == pair[0].0).unwrap();
+            let at = names().position(|part| part == pair[0].0).unwrap();
             parts[at] += pair[1].1 - pair[0].1;
         }
     }
@@ -248,7 +184,7 @@ fn main() {
         "{:>8} {:>6} {:>7} {:>3} {:>5} |",
         "accounts", "groups", "actions", "thr", "sigs"
     );
-    for part in PARTS {
+    for part in names() {
         print!(" {part:>9}");
     }
     println!(" | {:>7} {:>9} {:>6}", "us/act", "actions/s", "fills");

@@ -6,71 +6,27 @@
 #![allow(clippy::too_many_lines, clippy::unwrap_used)]
 
 use ballast_app::{Block, State};
+use ballast_benches::{MID, chain, seeds};
 use ballast_types::{
-    Account, AccountId, Action, AssetId, AssetSpec, Cancel, ChainSpec, Decoded, GroupId, GroupSpec,
-    Limits, MarketId, MarketKind, MarketSpec, Order, PriceUpdate, Secret, SetAgent, Side,
-    TimeInForce, Transfer, TxBody, chain_hash, decode, encode_native, sign_native, tx_weight,
+    Account, AccountId, Action, AssetId, Cancel, ChainSpec, Decoded, GroupId, MarketId, Order,
+    PriceUpdate, Secret, SetAgent, Side, TimeInForce, Transfer, TxBody, chain_hash, decode,
+    encode_native, sign_native, tx_weight,
 };
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 
-const MID: i64 = 1_000_000;
 const ACCOUNTS: usize = 20_000;
 const GROUPS: u16 = 4;
 
+/// Orders of other accounts only meet; the weight alone bounds these blocks.
 fn spec(secrets: &[Secret]) -> ChainSpec {
-    let market = |group: u16| MarketSpec {
-        symbol: format!("P{group}"),
-        group: GroupId(group),
-        kind: MarketKind::Perpetual,
-        tick: "0.1".into(),
-        lot: "0.001".into(),
-        tick_value: 1,
-        min_size: 1,
-        max_size: 1 << 30,
-        max_price: 1 << 40,
-        maker_fee_ppm: 200,
-        taker_fee_ppm: 500,
-        initial_margin_ppm: 20_000,
-        maintenance_margin_ppm: 10_000,
-        mark: MID,
-        self_trade: false,
-        taker_hold: 0,
-    };
-    let limits = Limits {
-        bucket_tokens: 1 << 40,
-        cancel_tokens: 1 << 40,
-        // Only the weight bounds these blocks.
-        block_bytes: 90 << 20,
-        ..Limits::default()
-    };
-    let mut balances: Vec<_> = secrets
-        .iter()
-        .map(|secret| (Account::new(secret.id(), 0), AssetId(0), 1_u128 << 80))
-        .collect();
-    balances.sort_unstable();
-    ChainSpec {
-        chain_id: "worst".into(),
-        genesis_time: 1_000_000,
-        limits,
-        account_shards: 16,
-        margin_asset: AssetId(0),
-        assets: vec![AssetSpec {
-            symbol: "USDC".into(),
-            denom: "usdc".into(),
-            decimals: 6,
-        }],
-        groups: (0..GROUPS)
-            .map(|g| GroupSpec {
-                name: format!("G{g}"),
-            })
-            .collect(),
-        markets: (0..GROUPS).map(market).collect(),
-        price_authorities: vec![secrets[0].id()],
-        validators: vec![],
-        balances,
+    let mut spec = chain("worst", GROUPS, secrets);
+    spec.limits.block_bytes = 90 << 20;
+    for market in &mut spec.markets {
+        market.self_trade = false;
     }
+    spec
 }
 
 struct Bench {
@@ -84,17 +40,11 @@ struct Bench {
 
 impl Bench {
     fn new(secp256k1: bool) -> Self {
-        let secrets: Vec<_> = (0..ACCOUNTS)
-            .map(|number| {
-                let mut seed = [7; 32];
-                seed[..8].copy_from_slice(&(number as u64).to_le_bytes());
-                if secp256k1 {
-                    Secret::secp256k1(seed).unwrap()
-                } else {
-                    Secret::ed25519(seed)
-                }
-            })
-            .collect();
+        let key = |seed| match secp256k1 {
+            true => Secret::secp256k1(seed).unwrap(),
+            false => Secret::ed25519(seed),
+        };
+        let secrets: Vec<_> = seeds(ACCOUNTS).map(key).collect();
         let spec = spec(&secrets);
         let state = State::genesis(Arc::new(spec.clone())).unwrap();
         Self {

@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "gateway",
         ],
     ),
-    ("ballast-benches", &["ballast-types"]),
+    ("ballast-benches", &["types"]),
     ("ballast-tidy", &[]),
 ];
 

@@ -13,6 +13,7 @@ use crate::homes::{self, LocalnetHome};
 use crate::localnet::{self, Settings};
 use crate::network::Network;
 use crate::ports::{self, NodePorts};
+use crate::rfc3339;
 use crate::rpc;
 use crate::running_line;
 use crate::signals::StopSignals;
@@ -214,13 +215,36 @@ async fn serve(
     std::future::pending().await
 }
 
-/// Whether a node has all blocks that others told it of.
+/// A newest block not older than this is one of the chain's last.
+const FRESH: Duration = Duration::from_secs(10);
+/// When no block comes for this long, there are no more to fetch.
+const STILL: Duration = Duration::from_secs(3);
+
+/// Whether a node has the chain's blocks. Its own word is not enough: under load CometBFT stops
+/// syncing before it has heard how high its peers are, and fetches the rest as consensus does.
 pub(super) async fn is_ready(client: &rpc::Client) -> bool {
-    let status = client.status().await;
-    status.is_ok_and(|status| {
-        let sync = status.sync_info;
-        sync.latest_block_height >= 2 && !sync.catching_up
-    })
+    let Some(before) = synced(client).await else {
+        return false;
+    };
+    if is_fresh(&before) {
+        return true;
+    }
+    // A chain that stands has no fresh block.
+    tokio::time::sleep(STILL).await;
+    synced(client)
+        .await
+        .is_some_and(|now| now.latest_block_height == before.latest_block_height)
+}
+
+async fn synced(client: &rpc::Client) -> Option<rpc::SyncInfo> {
+    let sync = client.status().await.ok()?.sync_info;
+    (sync.latest_block_height >= 2 && !sync.catching_up).then_some(sync)
+}
+
+/// A time to come is this machine's clock being slow.
+fn is_fresh(sync: &rpc::SyncInfo) -> bool {
+    rfc3339::parse(&sync.latest_block_time)
+        .is_some_and(|time| time.elapsed().map_or(true, |age| age <= FRESH))
 }
 
 fn join(home: Option<PathBuf>, json: bool) -> Result<(), Failure> {

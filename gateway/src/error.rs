@@ -81,7 +81,7 @@ impl ApiError {
     }
 
     pub(crate) fn not_ready() -> Self {
-        let message = "no block has been executed yet; try again";
+        let message = "this node has no block yet, or still catches up with the chain; try again";
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "NOT_READY",

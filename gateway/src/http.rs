@@ -18,6 +18,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Largest request body, in bytes.
@@ -204,6 +205,9 @@ struct Health {
 }
 
 async fn health(State(shared): Shares) -> Answer {
+    if !shared.config.caught_up.load(Ordering::Relaxed) {
+        return Err(ApiError::not_ready());
+    }
     let block = shared.latest().ok_or_else(ApiError::not_ready)?;
     let (height, time) = (block.events.height, block.events.time);
     Ok(Json(Health {

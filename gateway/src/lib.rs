@@ -35,7 +35,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -137,6 +137,8 @@ pub struct Config {
     pub queue_bytes: usize,
     /// A client that sends nothing, not even a pong, for this long is disconnected.
     pub client_timeout: Duration,
+    /// Whether the node has caught up with the chain; until then `/health` answers `NOT_READY`.
+    pub caught_up: Arc<AtomicBool>,
 }
 
 impl Config {
@@ -149,6 +151,7 @@ impl Config {
             max_subscriptions: 1_000,
             queue_bytes: 4 << 20,
             client_timeout: Duration::from_secs(60),
+            caught_up: Arc::new(AtomicBool::new(true)),
         }
     }
 }

@@ -81,7 +81,7 @@ impl Api {
         Ok(Self { http, url: parsed })
     }
 
-    /// Waits until the node has a block to tell about.
+    /// Waits until the node has a block to tell about, and takes transactions.
     pub async fn until_ready(&self) {
         while self.get(&["health"], &[]).await.is_err() {
             tokio::time::sleep(ASK_AGAIN).await;

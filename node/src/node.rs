@@ -62,8 +62,11 @@ impl Node {
     ) -> Result<Self, Failure> {
         let metrics = Arc::new(Metrics::new()?);
         let exchange = Exchange::start(pool, Arc::clone(&spec), Arc::clone(&metrics))?;
-        let config = Config::new(addresses.http, addresses.ws);
         let caught_up = Arc::new(AtomicBool::new(false));
+        let config = Config {
+            caught_up: Arc::clone(&caught_up),
+            ..Config::new(addresses.http, addresses.ws)
+        };
         let submit = submit(Arc::clone(exchange.pool()), Arc::clone(&caught_up));
         let gateway = Arc::new(Gateway::start(config, spec, submit).await?);
         // What is published is a copy, which the consensus thread does not wait for.

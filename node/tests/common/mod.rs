@@ -221,6 +221,8 @@ pub fn limit(market: u32, side: Side, price: i64, size: i64) -> Action {
 
 /// Sends actions and returns the result, which must be there.
 pub async fn execute(api: &Api, network: &Network, account: usize, actions: Vec<Action>) -> Value {
+    // A node that was killed takes orders when it has caught up.
+    api.until_ready().await;
     let tx = sign(network, account, actions);
     let answer = api
         .submit(tx, Duration::from_secs(30))

@@ -169,16 +169,7 @@ impl Application for PooledNoop {
             txs: txs.collect(),
             events: Vec::new(),
         };
-        let result = ExecTxResult {
-            gas_wanted: 1,
-            gas_used: 1,
-            ..Default::default()
-        };
-        ResponseFinalizeBlock {
-            tx_results: vec![result; request.txs.len()],
-            app_hash: app_hash(request.height),
-            ..Default::default()
-        }
+        finalized(&request)
     }
 
     fn commit(&self) -> ResponseCommit {
@@ -286,16 +277,7 @@ impl Application for NoopApp {
                 state.queue.commit(tx);
             }
         }
-        let result = ExecTxResult {
-            gas_wanted: 1,
-            gas_used: 1,
-            ..Default::default()
-        };
-        ResponseFinalizeBlock {
-            tx_results: vec![result; request.txs.len()],
-            app_hash: app_hash(request.height),
-            ..Default::default()
-        }
+        finalized(&request)
     }
 
     fn commit(&self) -> ResponseCommit {
@@ -330,6 +312,20 @@ impl Pool for NoopApp {
 pub fn block_bytes(tx_len: usize) -> u64 {
     let length_bytes = prost::length_delimiter_len(tx_len);
     (tx_len as u64).saturating_add(1 + length_bytes as u64)
+}
+
+/// A block in which every transaction did well.
+fn finalized(request: &RequestFinalizeBlock) -> ResponseFinalizeBlock {
+    let result = ExecTxResult {
+        gas_wanted: 1,
+        gas_used: 1,
+        ..Default::default()
+    };
+    ResponseFinalizeBlock {
+        tx_results: vec![result; request.txs.len()],
+        app_hash: app_hash(request.height),
+        ..Default::default()
+    }
 }
 
 fn app_hash(height: i64) -> Bytes {

@@ -8,7 +8,9 @@
 mod margin;
 mod position;
 
-pub use margin::{LotRisk, Terms, Worst, allowed_while_uncovered, gain, requirement, worst_gain};
+pub use margin::{
+    LotRisk, Terms, Worst, allowed_while_uncovered, gain, requirement, scenarios, worst_gain,
+};
 pub use position::{Position, fee_per_lot, notional, round_up_ppm};
 
 /// Largest sum of a position and the open orders of its market, in lots.

@@ -109,11 +109,17 @@ impl Terms {
     }
 }
 
-/// Requirement of one market: the worst loss over all subsets of fills and both scenarios.
-pub fn requirement(rate: Atoms, size: Lots, worst: Worst) -> Atoms {
+/// Worst loss over all subsets of fills when long lots lose `rate` each, and when short lots do.
+pub fn scenarios(rate: Atoms, size: Lots, worst: Worst) -> (Atoms, Atoms) {
     let held = rate.saturating_mul(Atoms::from(size));
     let long_loses = held.saturating_sub(worst.plus);
     let short_loses = 0_i128.saturating_sub(held).saturating_sub(worst.minus);
+    (long_loses, short_loses)
+}
+
+/// Requirement of one market: the worse of its [`scenarios`].
+pub fn requirement(rate: Atoms, size: Lots, worst: Worst) -> Atoms {
+    let (long_loses, short_loses) = scenarios(rate, size, worst);
     long_loses.max(short_loses)
 }
 

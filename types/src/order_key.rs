@@ -63,14 +63,7 @@ pub struct GroupKey {
 /// The master's place in the group's lottery of this block: the first 16 bytes, big-endian, of
 /// BLAKE3 (key derivation context `ballast/ticket/1`) over seed, group (u16 little-endian), master.
 pub fn ticket(seed: &Hash, group: GroupId, master: AccountId) -> u128 {
-    let mut hasher = blake3::Hasher::new_derive_key("ballast/ticket/1");
-    hasher
-        .update(seed)
-        .update(&group.0.to_le_bytes())
-        .update(&master.0);
-    let mut first = [0; 16];
-    hasher.finalize_xof().fill(&mut first);
-    u128::from_be_bytes(first)
+    draw("ballast/ticket/1", seed, &group.0.to_le_bytes(), master)
 }
 
 /// The shard of an account: the first 8 bytes, little-endian, of BLAKE3 of its master, modulo the
@@ -90,11 +83,12 @@ pub fn account_shard(master: AccountId, shards: u16) -> usize {
 /// The master's place in the lottery for a draw on something that all shards share, named by
 /// `what` (as `accounts`): as [`ticket`], in the context `ballast/claim/1`.
 pub fn claim_ticket(seed: &Hash, what: &str, master: AccountId) -> u128 {
-    let mut hasher = blake3::Hasher::new_derive_key("ballast/claim/1");
-    hasher
-        .update(seed)
-        .update(what.as_bytes())
-        .update(&master.0);
+    draw("ballast/claim/1", seed, what.as_bytes(), master)
+}
+
+fn draw(context: &str, seed: &Hash, what: &[u8], master: AccountId) -> u128 {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    hasher.update(seed).update(what).update(&master.0);
     let mut first = [0; 16];
     hasher.finalize_xof().fill(&mut first);
     u128::from_be_bytes(first)

@@ -5,7 +5,7 @@ use crate::groups::GroupShard;
 use crate::passes::cancel::release_of;
 use crate::passes::{Entry, Env, Output, Release, reducible, reserved_base};
 use crate::records::{AccountRecord, OrderRecord};
-use ballast_risk::{MAX_POSITION, fee_per_lot, worst_gain};
+use ballast_risk::{MAX_POSITION, fee_per_lot, scenarios, worst_gain};
 use ballast_types::{
     ActionResult, Atoms, Code, GroupId, Lots, MarketKind, MarketSpec, Order, TimeInForce,
 };
@@ -317,20 +317,14 @@ fn lots_in_margin(shard: &AccountShard, entry: &Entry, lots: Lots, env: &Env<'_>
     let (size, worst) = shard
         .position(slot, order.market)
         .map_or((0, Default::default()), |p| (p.size, p.terms().initial));
-    let own = ballast_risk::requirement(risk.initial, size, worst);
+    let (long_loses, short_loses) = scenarios(risk.initial, size, worst);
+    let own = long_loses.max(short_loses);
     let slack = record
         .equity()
         .saturating_sub(record.initial)
         .saturating_add(own);
-    let held = risk.initial.saturating_mul(Atoms::from(size));
     let per_lot = env.terms(order.market, order.side, order.price, 1).initial;
-    let scenarios = [
-        (held.saturating_sub(worst.plus), per_lot.plus),
-        (
-            0_i128.saturating_sub(held).saturating_sub(worst.minus),
-            per_lot.minus,
-        ),
-    ];
+    let scenarios = [(long_loses, per_lot.plus), (short_loses, per_lot.minus)];
     let mut most = Atoms::from(lots);
     for (needed, per_lot) in scenarios {
         let left = slack.saturating_sub(needed);

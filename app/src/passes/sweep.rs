@@ -6,7 +6,7 @@ use crate::passes::open::{flagged, reflag};
 use crate::passes::{Env, Release};
 use crate::records::OrderRecord;
 use crate::state::State;
-use ballast_risk::Worst;
+use ballast_risk::scenarios;
 use ballast_types::{Event, GroupId, MarketId, Removal, Side};
 use rayon::prelude::*;
 
@@ -142,10 +142,8 @@ fn adds_risk(state: &State, owner: AccountRef, order: &OrderRecord, env: &Env<'_
     let (Some(position), Some((_, risk))) = (position, env.market(market)) else {
         return false;
     };
-    let held = risk.maintenance.saturating_mul(i128::from(position.size));
-    let Worst { plus, minus } = position.terms().maintenance;
-    let long_loses = held.saturating_sub(plus);
-    let short_loses = 0_i128.saturating_sub(held).saturating_sub(minus);
+    let worst = position.terms().maintenance;
+    let (long_loses, short_loses) = scenarios(risk.maintenance, position.size, worst);
     let own = env
         .terms(market, order.side(), order.price, order.remaining)
         .maintenance;

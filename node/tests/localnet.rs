@@ -6,26 +6,18 @@ mod common;
 use std::path::Path;
 use std::time::Duration;
 
-use ballast::cometbft::provide;
 use ballast::network::{Endpoints, Network};
 use ballast::ports::NodePorts;
 use ballast::rpc::Client;
 use ballast_types::Side;
 use common::{
-    Process, api, assert_ports_free, execute, free_base, limit, processes_of, stdout_of, wait_for,
+    Process, api, assert_ports_free, execute, free_base, is_installed, limit, processes_of,
+    stdout_of, wait_for,
 };
 use rustix::process::Signal;
 use serde_json::Value;
 
 const PERP: u32 = 1;
-
-fn is_installed() -> bool {
-    let found = provide::installed().expect("a cache directory").is_some();
-    if !found {
-        eprintln!("skipped: CometBFT is not installed");
-    }
-    found
-}
 
 fn localnet(home: &Path, base: u16, more: &[&str]) -> (Process, Network) {
     let base = base.to_string();

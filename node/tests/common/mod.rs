@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use ballast::actions::now_ms;
 use ballast::api::Api;
+use ballast::cometbft::provide;
 use ballast::network::{Endpoints, Network};
 use ballast::ports::{NodePorts, probe};
 use ballast_types::{
@@ -139,6 +140,15 @@ pub fn free_base(nodes: usize) -> u16 {
         }
     }
     panic!("no free ports for {nodes} nodes");
+}
+
+/// Whether CometBFT is there. A test that needs it says so and passes where it is not.
+pub fn is_installed() -> bool {
+    let found = provide::installed().expect("a cache directory").is_some();
+    if !found {
+        eprintln!("skipped: CometBFT is not installed");
+    }
+    found
 }
 
 /// Requires that nothing listens on the ports of a network any more.

@@ -1,4 +1,6 @@
-//! `ballast dev`, `tx` and `query` as a user runs them.
+//! The exchange as its user meets it (`tx`, `query`, HTTP, WebSocket), on every kind of network:
+//! `ballast dev`, and four validators with either mempool. The latter are skipped, with a line on
+//! stderr, on a machine without CometBFT: `ballast cometbft` installs it.
 
 mod common;
 
@@ -7,23 +9,101 @@ use std::process::Output;
 use ballast::network::Network;
 use ballast_types::{Action, Cancel, MarketId, Side};
 use common::ws::{Book, Ws, queried};
-use common::{Process, api, assert_ports_free, execute, free_base, limit, run, wait_for};
+use common::{
+    Process, api, assert_ports_free, execute, free_base, is_installed, limit, run, wait_for,
+};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const PERP: u32 = 1;
 const BTC_PERP: &str = "BTC-PERP";
 
-fn dev(base: u16) -> (Process, Network) {
-    Process::network(&["dev", "--base-port", &base.to_string()])
+/// What runs the exchange.
+#[derive(Clone, Copy)]
+enum Kind {
+    Dev,
+    App,
+    Flood,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn orders_reach_the_book_by_http_and_websocket() {
-    let base = free_base(1);
-    let (process, network) = dev(base);
+/// Every test of this file, on one kind of network.
+macro_rules! suite {
+    ($network:ident, $kind:expr) => {
+        mod $network {
+            use super::{Kind, Running};
+
+            suite!(
+                $kind,
+                orders_reach_the_book_by_http_and_websocket,
+                a_user_places_amends_takes_and_cancels,
+                a_user_moves_money_names_agents_and_signs_batches,
+                tables_are_for_people,
+                refusals_name_the_field_or_the_code,
+                blocks_come_while_nobody_trades
+            );
+        }
+    };
+    ($kind:expr, $($test:ident),*) => {
+        $(
+            #[test]
+            fn $test() {
+                if let Some(running) = Running::start($kind) {
+                    super::$test(running);
+                }
+            }
+        )*
+    };
+}
+
+suite!(dev, Kind::Dev);
+suite!(localnet_app, Kind::App);
+suite!(localnet_flood, Kind::Flood);
+
+/// A network, and where it keeps its files.
+struct Running {
+    process: Process,
+    network: Network,
+    base: u16,
+    directory: tempfile::TempDir,
+}
+
+impl Running {
+    /// None where CometBFT is needed and missing.
+    fn start(kind: Kind) -> Option<Self> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let home = directory.path().join("net");
+        let home = home.to_str().expect("UTF-8");
+        let base = free_base(if matches!(kind, Kind::Dev) { 1 } else { 4 });
+        let port = base.to_string();
+        let mut args = match kind {
+            Kind::Dev => vec!["dev"],
+            _ if !is_installed() => return None,
+            Kind::App => vec!["localnet", "--mempool", "app", "--home", home],
+            Kind::Flood => vec!["localnet", "--mempool", "flood", "--home", home],
+        };
+        args.extend(["--base-port", &port]);
+        let (process, network) = Process::network(&args);
+        let expected = if matches!(kind, Kind::Dev) { 1 } else { 4 };
+        assert_eq!(network.nodes.len(), expected);
+        Some(Self {
+            process,
+            network,
+            base,
+            directory,
+        })
+    }
+
+    fn stop(self, signal: Signal) {
+        let status = self.process.stop(signal);
+        assert!(status.success(), "{status}");
+        assert_ports_free(self.base, self.network.nodes.len());
+    }
+}
+
+#[tokio::main]
+async fn orders_reach_the_book_by_http_and_websocket(running: Running) {
+    let network = &running.network;
     let node = &network.nodes[0];
-    assert_eq!((node.rpc.as_str(), network.nodes.len()), ("", 1));
     assert!(network.accounts.len() >= 8);
     let api = api(node);
 
@@ -36,21 +116,15 @@ async fn orders_reach_the_book_by_http_and_websocket() {
         limit(PERP, Side::Buy, 990_000, 10),
         limit(PERP, Side::Buy, 980_000, 20),
     ];
-    let placed = execute(&api, &network, 1, bids).await;
+    let placed = execute(&api, network, 1, bids).await;
     assert_eq!(placed["code"], 0, "{placed}");
-    let taken = execute(
-        &api,
-        &network,
-        5,
-        vec![limit(PERP, Side::Sell, 990_000, 15)],
-    )
-    .await;
+    let taken = execute(&api, network, 5, vec![limit(PERP, Side::Sell, 990_000, 15)]).await;
     assert_eq!(
         (&taken["actions"][0]["code"], &taken["actions"][0]["filled"]),
         (&json!(0), &json!(10))
     );
     let cancel = Action::Cancel(Cancel::Market(MarketId(PERP)));
-    let cancelled = execute(&api, &network, 1, vec![cancel]).await;
+    let cancelled = execute(&api, network, 1, vec![cancel]).await;
     assert_eq!(cancelled["actions"][0]["code"], 0);
 
     let height = cancelled["height"].as_u64().expect("a height");
@@ -80,32 +154,21 @@ async fn orders_reach_the_book_by_http_and_websocket() {
             "{line} is not in\n{metrics}"
         );
     }
-    let status = process.stop(Signal::INT);
-    assert!(status.success(), "{status}");
-    assert_ports_free(base, 1);
+    running.stop(Signal::INT);
 }
 
 /// Somebody at a terminal, with a network of their own.
-struct User {
-    directory: tempfile::TempDir,
-    process: Process,
-    network: Network,
-}
+struct User(Running);
 
 impl User {
-    fn new() -> Self {
-        let (process, network) = dev(free_base(1));
-        let directory = tempfile::tempdir().expect("a directory");
-        std::fs::write(directory.path().join("dev.json"), network.to_line()).expect("writes");
-        Self {
-            directory,
-            process,
-            network,
-        }
+    fn new(running: Running) -> Self {
+        let file = running.directory.path().join("keys.json");
+        std::fs::write(file, running.network.to_line()).expect("writes");
+        Self(running)
     }
 
     fn run(&self, command: &str, words: &str) -> Output {
-        let keys = self.directory.path().join("dev.json");
+        let keys = self.0.directory.path().join("keys.json");
         let mut args = vec![command];
         args.extend(words.split_whitespace());
         args.extend(["--keys", keys.to_str().expect("UTF-8")]);
@@ -127,19 +190,18 @@ impl User {
     }
 
     fn address(&self, account: usize) -> &str {
-        &self.network.accounts[account].address
+        &self.0.network.accounts[account].address
     }
 
     fn stop(self) {
-        assert!(self.process.stop(Signal::TERM).success());
+        self.0.stop(Signal::TERM);
     }
 }
 
 const BID: &str = "order --account 1 --market BTC-PERP --side buy --size 0.5 --price 99000";
 
-#[test]
-fn a_user_places_amends_takes_and_cancels() {
-    let user = User::new();
+fn a_user_places_amends_takes_and_cancels(running: Running) {
+    let user = User::new(running);
     let sent = |words: &str| -> Value {
         serde_json::from_str(&user.tx(&format!("{words} --json"))).expect("JSON")
     };
@@ -179,9 +241,8 @@ fn a_user_places_amends_takes_and_cancels() {
     user.stop();
 }
 
-#[test]
-fn a_user_moves_money_names_agents_and_signs_batches() {
-    let user = User::new();
+fn a_user_moves_money_names_agents_and_signs_batches(running: Running) {
+    let user = User::new(running);
     let address = user.address(1);
     user.tx("transfer --account 1 --asset USDC --amount 12.5 --to-sub 1");
     assert_eq!(
@@ -201,7 +262,7 @@ fn a_user_moves_money_names_agents_and_signs_batches() {
         user.query(&format!("master {address}"))["agents"][0]["key"],
         agent
     );
-    let batch = user.directory.path().join("batch.json");
+    let batch = user.0.directory.path().join("batch.json");
     let actions = json!([
         {"action": "cancel", "market": "BTC-PERP"},
         {"action": "order", "market": "ETH/USDC", "side": "buy", "size": "1", "price": "3999.5",
@@ -221,9 +282,8 @@ fn a_user_moves_money_names_agents_and_signs_batches() {
     user.stop();
 }
 
-#[test]
-fn tables_are_for_people() {
-    let user = User::new();
+fn tables_are_for_people(running: Running) {
+    let user = User::new(running);
     user.tx(BID);
     let address = user.address(1);
     for (words, part) in [
@@ -243,9 +303,8 @@ fn tables_are_for_people() {
     user.stop();
 }
 
-#[test]
-fn refusals_name_the_field_or_the_code() {
-    let user = User::new();
+fn refusals_name_the_field_or_the_code(running: Running) {
+    let user = User::new(running);
     for (words, reason) in [
         (
             BID.replace("0.5", "0.50005"),
@@ -293,10 +352,9 @@ fn refusals_name_the_field_or_the_code() {
     user.stop();
 }
 
-#[tokio::test]
-async fn blocks_come_while_nobody_trades() {
-    let (process, network) = dev(free_base(1));
-    let api = api(&network.nodes[0]);
+#[tokio::main]
+async fn blocks_come_while_nobody_trades(running: Running) {
+    let api = api(&running.network.nodes[0]);
     let first = wait_for(&api, &["v1", "chain"], |chain| {
         chain["height"].as_u64() > Some(0)
     })
@@ -306,5 +364,5 @@ async fn blocks_come_while_nobody_trades() {
         chain["height"].as_u64() >= later
     })
     .await;
-    process.stop(Signal::TERM);
+    running.stop(Signal::TERM);
 }

@@ -71,11 +71,14 @@ fn order(random: &mut Random, groups: usize, client_id: u128) -> (Order, GroupId
         } else {
             TimeInForce::Gtc
         },
-        post_only: !takes,
-        reduce_only: false,
+        post_only: if takes {
+            PostOnly::No
+        } else {
+            PostOnly::Reject
+        },
         client_id: (!takes).then_some(client_id),
-        label: 0,
         max_fills: if takes { 32 } else { 0 },
+        ..Order::limit(MarketId(market), side, price, 0)
     };
     (order, GroupId(u16::try_from(market).unwrap()))
 }

@@ -138,11 +138,13 @@ fn order(group: u16, side: Side, price: i64, size: i64, tif: TimeInForce, max_fi
         price,
         size,
         tif,
-        post_only: max_fills == 0,
-        reduce_only: false,
-        client_id: None,
-        label: 0,
+        post_only: if max_fills == 0 {
+            PostOnly::Reject
+        } else {
+            PostOnly::No
+        },
         max_fills,
+        ..Order::limit(MarketId(u32::from(group)), side, price, size)
     }
 }
 
@@ -263,6 +265,7 @@ fn run() {
     report("forged Ed25519 signatures", &mut bench, &forged, false);
     let updates: Vec<_> = (0..GROUPS)
         .map(|group| PriceUpdate {
+            kind: PriceKind::Mark,
             market: MarketId(u32::from(group)),
             price: MID + 1,
         })

@@ -49,6 +49,8 @@ pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
         Action::Cancel(_) => CANCEL.saturating_add(removals(limits)),
         Action::Transfer(_) => TRANSFER,
         Action::SetAgent(_) | Action::RemoveAgent(_) => AGENT,
+        // The orders that the switch cancels count against the sweeper's quota.
+        Action::SetMarketStatus(_) | Action::CancelAfter(_) => PRICE,
         Action::SetPrices(prices) => PRICE
             .saturating_mul(u64::try_from(prices.len()).unwrap_or(u64::MAX))
             .max(PRICE),

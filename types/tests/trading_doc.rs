@@ -11,8 +11,8 @@ mod common;
 
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Code, Decoded, GroupId, Hash,
-    MarketId, MsgActionsBody, Order, OrderId, OrderRef, PriceUpdate, PublicKey, Scheme, Secret,
-    SetAgent, Side, TimeInForce, Transfer, Tx, TxBody, chain_hash, decode, decode_bundle,
+    MarketId, MsgActionsBody, Order, OrderId, OrderRef, PostOnly, PriceKind, PriceUpdate, PublicKey,
+    Scheme, Secret, SelfTrade, SelfTradeScope, SetAgent, Side, TimeInForce, Transfer, Tx, TxBody, chain_hash, decode, decode_bundle,
     encode_bundle, ingress_sign_hash, native_sign_hash, sign_native, tx_hash, verify,
     verify_ingress,
 };
@@ -99,11 +99,15 @@ fn bid() -> Action {
         price: 990_000,
         size: 5_000,
         tif: TimeInForce::Gtc,
-        post_only: false,
+        post_only: PostOnly::No,
         reduce_only: false,
         client_id: Some(7),
         label: 0,
         max_fills: 32,
+        self_trade: SelfTrade::CancelTaker,
+        self_trade_scope: SelfTradeScope::Account,
+        display: None,
+        trigger: None,
     })
 }
 
@@ -169,11 +173,15 @@ fn ask() -> Action {
         price: 1_010_000,
         size: 500,
         tif: TimeInForce::Gtt(TIME + 600_000),
-        post_only: true,
+        post_only: PostOnly::Reject,
         reduce_only: false,
         client_id: None,
         label: 3,
         max_fills: 0,
+        self_trade: SelfTrade::Decrement,
+        self_trade_scope: SelfTradeScope::Master,
+        display: Some(100),
+        trigger: None,
     })
 }
 
@@ -192,6 +200,7 @@ fn money_and_keys() -> [(&'static str, Action); 4] {
     };
     let price = PriceUpdate {
         market: MarketId(1),
+        kind: PriceKind::Mark,
         price: 1_000_000,
     };
     [

@@ -118,6 +118,7 @@ fn what_decodes_to_which_code() {
     let order = Action::Order(order());
     let price = PriceUpdate {
         market: ballast_types::MarketId(0),
+        kind: ballast_types::PriceKind::Mark,
         price: 1,
     };
     let agent = |markets: usize| {

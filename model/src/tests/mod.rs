@@ -139,16 +139,8 @@ impl World {
 
 fn order(market: MarketId, side: Side, price: Ticks, size: Lots) -> Order {
     Order {
-        market,
-        side,
-        price,
-        size,
-        tif: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        client_id: None,
-        label: 0,
         max_fills: 6,
+        ..Order::limit(market, side, price, size)
     }
 }
 

@@ -208,11 +208,13 @@ impl Flow {
             } else {
                 TimeInForce::Gtc
             },
-            post_only: !takes,
-            reduce_only: false,
-            client_id: None,
-            label: 0,
+            post_only: if takes {
+                PostOnly::No
+            } else {
+                PostOnly::Reject
+            },
             max_fills: if takes { 2 } else { 0 },
+            ..Order::limit(market, side, price, lots)
         })
     }
 

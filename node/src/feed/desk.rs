@@ -136,11 +136,14 @@ impl Desk {
                 } else {
                     TimeInForce::Ioc
                 },
-                post_only: rests,
-                reduce_only: false,
+                post_only: if rests {
+                    PostOnly::Reject
+                } else {
+                    PostOnly::No
+                },
                 client_id,
-                label: 0,
                 max_fills: if rests { 0 } else { MAX_FILLS },
+                ..Order::limit(market, side, price, size)
             })
         };
         let group = self.group;

@@ -104,6 +104,9 @@ fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
         min_size: Number::new(1, 3),
         max_size: Number::from(10_000),
         max_price: Number::from(1_000_000),
+        price_band: None,
+        min_notional: None,
+        max_notional: None,
         maker_fee: Number::new(maker, 6),
         taker_fee: Number::new(taker, 6),
         initial_margin: None,
@@ -114,12 +117,14 @@ fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
     }
 }
 
-/// Fifty times leverage, liquidated at half of that margin.
+/// Fifty times leverage, liquidated at half of that margin. No order reaches further than a fifth
+/// beyond the mark.
 fn perpetual(underlying: &str, fees: (i64, i64)) -> GenesisMarket {
     GenesisMarket {
         symbol: format!("{underlying}-PERP"),
         kind: Kind::Perpetual,
         base: None,
+        price_band: Some(Number::new(2, 1)),
         initial_margin: Some(Number::new(2, 2)),
         maintenance_margin: Some(Number::new(1, 2)),
         ..spot(underlying, fees)

@@ -137,6 +137,11 @@ impl Coverage {
     fn record_event(&mut self, event: &Event) {
         match event {
             Event::Mark { .. } => self.count("event Mark"),
+            Event::Index { .. } => self.count("event Index"),
+            Event::Status { .. } => self.count("event Status"),
+            Event::Waiting { .. } => self.count("event Waiting"),
+            Event::Triggered { .. } => self.count("event Triggered"),
+            Event::Refreshed { .. } => self.count("event Refreshed"),
             Event::Rested { .. } => self.count("event Rested"),
             Event::Fill {
                 maker_account,

@@ -7,7 +7,8 @@ use crate::Model;
 use crate::workload::{test_secrets, test_spec};
 use ballast_types::{
     Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Event, Lots, MarketId, Order,
-    OrderId, Secret, Side, Ticks, TimeInForce, TxBody, TxResult, chain_hash, sign_native, tx_hash,
+    OrderId, PriceKind, PriceUpdate, Secret, Side, Ticks, TxBody, TxResult, chain_hash,
+    sign_native, tx_hash,
 };
 
 const BTC_SPOT: MarketId = MarketId(0);
@@ -114,7 +115,11 @@ impl World {
     }
 
     fn set_mark(&mut self, market: MarketId, price: Ticks) {
-        let update = ballast_types::PriceUpdate { market, price };
+        let update = PriceUpdate {
+            market,
+            kind: PriceKind::Mark,
+            price,
+        };
         assert_eq!(self.act(0, Action::SetPrices(vec![update])).code, Code::Ok);
         self.block(&[]);
     }

@@ -3,7 +3,8 @@
 use super::{Known, Workload};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Atoms, Cancel, GroupId, Lots, MarketId, Order,
-    OrderId, OrderRef, PriceUpdate, SetAgent, Side, Ticks, TimeInForce, TimeMs, Transfer,
+    OrderId, OrderRef, PostOnly, PriceKind, PriceUpdate, SetAgent, Side, Ticks, TimeInForce,
+    TimeMs, Transfer,
 };
 
 /// Values at the edges of their types.
@@ -119,7 +120,11 @@ impl Workload {
                 _ => self.size(),
             },
             tif,
-            post_only,
+            post_only: if !post_only {
+                PostOnly::No
+            } else {
+                self.rng.pick(&[PostOnly::Reject, PostOnly::Slide])
+            },
             reduce_only: if closes {
                 self.rng.one_in(2)
             } else {
@@ -128,6 +133,7 @@ impl Workload {
             client_id: self.client_id(),
             label: self.label(),
             max_fills,
+            ..Order::limit(market, side, 0, 0)
         }
     }
 
@@ -296,7 +302,11 @@ impl Workload {
                 } else {
                     moved.clamp(300, 4_000)
                 };
-                PriceUpdate { market, price }
+                PriceUpdate {
+                    market,
+                    kind: PriceKind::Mark,
+                    price,
+                }
             })
             .collect()
     }

@@ -2,8 +2,8 @@
 
 use super::Workload;
 use ballast_types::{
-    Account, Action, Amend, Atoms, Cancel, Lots, MarketId, Order, PriceUpdate, Side, TimeInForce,
-    Transfer,
+    Account, Action, Amend, Atoms, Cancel, Lots, MarketId, Order, PostOnly, PriceKind, PriceUpdate,
+    Side, TimeInForce, Transfer,
 };
 
 impl Workload {
@@ -21,7 +21,7 @@ impl Workload {
             // Everything is cancelled, and something that takes comes in the same transaction.
             4..=7 => {
                 let order = Order {
-                    post_only: false,
+                    post_only: PostOnly::No,
                     max_fills: 3,
                     ..self.order(account)
                 };
@@ -152,11 +152,8 @@ impl Workload {
             },
             size: self.rng.signed(2, 2 * position.abs() + 2),
             tif: TimeInForce::Ioc,
-            post_only: false,
-            reduce_only: false,
-            client_id: None,
-            label: 0,
             max_fills: self.spec.limits.max_fills,
+            ..Order::limit(market, side, 0, 0)
         }
     }
 
@@ -189,7 +186,7 @@ impl Workload {
                 size: size.abs() * 2,
                 tif: TimeInForce::Gtc,
                 reduce_only: false,
-                post_only: true,
+                post_only: PostOnly::Reject,
                 max_fills: 0,
                 ..self.crossing_order(*market, -size)
             }));
@@ -199,6 +196,7 @@ impl Workload {
         let price = (mark - against.signum() * mark / 2).clamp(300, 4_000);
         let update = PriceUpdate {
             market: jumping,
+            kind: PriceKind::Mark,
             price,
         };
         let authority = Account::new(self.owners[0], 0);
@@ -228,6 +226,7 @@ impl Workload {
         let moved = mark + self.rng.signed(-mark / 4, mark / 4) + (1_000 - mark) / 20;
         vec![PriceUpdate {
             market,
+            kind: PriceKind::Mark,
             price: moved.clamp(300, 4_000),
         }]
     }

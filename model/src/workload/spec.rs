@@ -75,6 +75,9 @@ fn tight_limits(accounts: u32) -> Limits {
         bucket_refill: 12,
         cancel_tokens: 5,
         floors: 4,
+        waiting_orders: 8,
+        trailing_orders: 2,
+        triggered_orders: 2,
         ..Limits::default()
     }
 }
@@ -111,6 +114,9 @@ fn market(symbol: &str, group: u16, kind: MarketKind, tick_value: Atoms) -> Mark
         min_size: 2,
         max_size: 1_000,
         max_price: 100_000,
+        price_band_ppm: 0,
+        min_notional: 0,
+        max_notional: 0,
         maker_fee_ppm: 100,
         taker_fee_ppm: 350,
         initial_margin_ppm: if perpetual { 100_000 } else { 0 },

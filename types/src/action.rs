@@ -38,9 +38,7 @@ pub enum TimeInForce {
 }
 
 /// What an order does that must not trade at once.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum PostOnly {
     /// It may trade at once.
     #[default]
@@ -52,9 +50,7 @@ pub enum PostOnly {
 }
 
 /// What happens when an order meets one that it must not trade with.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum SelfTrade {
     /// What is left of the order that came in is cancelled.
     #[default]
@@ -68,9 +64,7 @@ pub enum SelfTrade {
 }
 
 /// Whose resting orders an order must not trade with.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum SelfTradeScope {
     /// Those of the same account.
     #[default]

@@ -123,7 +123,11 @@ fn self_trade() -> impl Strategy<Value = SelfTrade> {
 }
 
 fn trigger() -> impl Strategy<Value = Trigger> {
-    let source = select(vec![PriceSource::Mark, PriceSource::Index, PriceSource::Last]);
+    let source = select(vec![
+        PriceSource::Mark,
+        PriceSource::Index,
+        PriceSource::Last,
+    ]);
     let distance = prop_oneof![
         any::<i64>().prop_map(Distance::Ticks),
         any::<u32>().prop_map(Distance::Ppm),

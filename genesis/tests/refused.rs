@@ -53,7 +53,7 @@ markets[1].price_band = "1.000001" => "1.000001" is not from 0 to 1000000 millio
 markets[1].price_band = "0.0000001" => "0.0000001" is not a whole number of millionths
 markets[0].min_notional = "-1" => "-1" is not from 0 to 5070602400912917605986812821504 atoms
 markets[0].min_notional = "0.0000001" => "0.0000001" has more than 6 decimals
-markets[0].max_notional = "5070602400912917605986812.821505" => "5070602400912917605986812.821505" is not from 0 to
+markets[0].max_notional = "5070602400912917605986812.9" => "5070602400912917605986812.9" is not from 0 to
 markets[1].min_notional = "100.5" => "100.5" is above max_notional ("100")
 
 markets[0].taker_fee = "-0.0001" => "-0.0001" is not from 0 to 100000 millionths

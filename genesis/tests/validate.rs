@@ -104,7 +104,7 @@ fn values_at_their_bounds_are_allowed() {
         ("markets[1].min_notional", json!("100")),
         (
             "markets[0].max_notional",
-            json!("5070602400912917605986812.821504"),
+            json!("5070602400912917605986812.8"),
         ),
         ("markets[1].initial_margin", json!("1")),
         ("markets[1].maintenance_margin", json!("0.05")),

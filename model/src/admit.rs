@@ -24,7 +24,7 @@ pub(crate) struct Entry {
     pub(crate) order: Order,
     /// Lots that traded before an amend.
     pub(crate) filled: Lots,
-    /// True when an amend made it, or its trigger.
+    /// True when an amend made it, or its trigger: its sizes are not checked again.
     pub(crate) again: bool,
     /// The resting order that goes only when this one is admitted.
     pub(crate) replaces: Option<OrderId>,
@@ -209,7 +209,7 @@ impl Model {
         Ok(())
     }
 
-    /// Bounds of price times size. Only a new order can be too small.
+    /// Bounds of price times size. Only new and triggered orders can be too small.
     fn check_notional(&mut self, entry: &Entry) -> Result<(), Code> {
         let order = &entry.order;
         let market = &self.spec.markets[order.market.index()];
@@ -218,7 +218,8 @@ impl Model {
             self.coverage.count("notional too large");
             return Err(Code::BadNotional);
         }
-        if notional < market.min_notional && !order.reduce_only && !entry.again {
+        let entered_before = entry.again && entry.triggered.is_none();
+        if notional < market.min_notional && !order.reduce_only && !entered_before {
             self.coverage.count("notional too small");
             return Err(Code::BadNotional);
         }

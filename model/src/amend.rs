@@ -87,6 +87,8 @@ impl Model {
             let event = self.remove(order.id, Removal::Amended);
             self.group_event(group, event);
         }
+        self.coverage
+            .count_if(order.display.is_some(), "iceberg order enters again");
         Ok(Some(entry_again(request, &order, lots)))
     }
 

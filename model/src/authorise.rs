@@ -217,7 +217,10 @@ impl Model {
                 intents.cancels.push(request.with(*cancel));
                 Ok(())
             }
-            Action::CancelAfter(timeout) => self.cancel_after(request.account, *timeout),
+            Action::CancelAfter(timeout) => {
+                self.coverage.count_if(by_agent, "agent sets CancelAfter");
+                self.cancel_after(request.account, *timeout)
+            }
             _ if by_agent => Err(Code::AgentScope),
             Action::Transfer(transfer) => {
                 self.debit(request.account, transfer)?;

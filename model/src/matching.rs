@@ -27,6 +27,7 @@ struct Taker {
     traded: Lots,
     /// Meetings and refreshes so far.
     met: u16,
+    refreshes: u16,
 }
 
 impl Taker {
@@ -37,6 +38,7 @@ impl Taker {
             id,
             traded: 0,
             met: 0,
+            refreshes: 0,
         }
     }
 }
@@ -251,6 +253,11 @@ impl Model {
         self.group_event(self.group_of(market), event);
         self.removed(taker, lots, reason);
         taker.remaining -= lots;
+        self.coverage
+            .count_if(taker.remaining == 0, "decrement ends the taker");
+        let refreshes = left.shown == 0 && left.remaining > 0;
+        self.coverage
+            .count_if(refreshes, "decrement refreshes the maker");
         self.refresh(taker, &left);
     }
 
@@ -280,6 +287,9 @@ impl Model {
         order.shown = shown_of(order.display, order.remaining);
         let (market, shown) = (order.market, order.shown);
         taker.met += 1;
+        taker.refreshes += 1;
+        self.coverage
+            .count_if(taker.refreshes > 1, "taker refreshes again");
         self.coverage.count_if(
             taker.met >= taker.entry.order.max_fills,
             "limit of meetings reached by a refresh",
@@ -372,6 +382,8 @@ impl Model {
         }
         taker.remaining -= lots;
         taker.traded += lots;
+        self.coverage
+            .count_if(taker.entry.triggered.is_some(), "triggered order trades");
         let taker_account = taker.entry.account;
         let (maker_fee, taker_fee) = self.settle(maker, taker_account, lots);
         self.block

@@ -47,6 +47,10 @@ impl Model {
         due.sort_unstable();
         let mut quota = self.sweep_quota();
         for (_, account) in due {
+            if quota == 0 {
+                self.coverage.count("switch stopped by its quota");
+                return;
+            }
             let groups: Vec<GroupId> = self.groups().collect();
             let mut orders: Vec<OrderId> = groups
                 .into_iter()
@@ -54,7 +58,10 @@ impl Model {
                 .map(|order| order.id)
                 .collect();
             let left = orders.split_off(quota.min(orders.len()));
-            quota -= orders.len();
+            // An account without orders uses one too.
+            quota -= orders.len().max(1);
+            self.coverage
+                .count_if(orders.is_empty(), "switch without orders goes off");
             for id in orders {
                 let event = self.remove(id, Removal::DeadMan);
                 self.block.events.push(event);
@@ -62,8 +69,6 @@ impl Model {
             if left.is_empty() {
                 self.coverage.count("switch disarmed by going off");
                 self.state.deadlines.remove(&account);
-            } else {
-                self.coverage.count("switch stopped by its quota");
             }
         }
     }

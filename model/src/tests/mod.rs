@@ -38,6 +38,11 @@ impl World {
                 *amount = 15_000_000;
             }
         }
+        for market in &mut spec.markets {
+            market.price_band_ppm = 0;
+            market.min_notional = 0;
+            market.max_notional = 0;
+        }
         spec.limits.bucket_tokens = 1_000;
         spec.limits.nonce_future_ms = 30_000;
         change(&mut spec);

@@ -10,7 +10,7 @@ impl Workload {
     /// Transactions that belong together and reach what chance rarely does.
     pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
         let account = self.own_account();
-        let authority = Account::new(self.owners[0], 0);
+        let authority = self.authority();
         match self.rng.below(16) {
             13..=15 => self.squeeze(),
             // A jump of the marks.
@@ -58,7 +58,7 @@ impl Workload {
     }
 
     /// Markets in which the account has a position, with its size.
-    fn held(&self, account: Account) -> Vec<(MarketId, Lots)> {
+    pub(super) fn held(&self, account: Account) -> Vec<(MarketId, Lots)> {
         let held = self
             .positions
             .iter()
@@ -139,7 +139,7 @@ impl Workload {
     }
 
     /// An IOC order in the direction of `position`, with a limit that crosses.
-    fn crossing_order(&mut self, market: MarketId, position: Lots) -> Order {
+    pub(super) fn crossing_order(&mut self, market: MarketId, position: Lots) -> Order {
         let side = if position > 0 { Side::Buy } else { Side::Sell };
         let mark = self.mark(market);
         Order {
@@ -199,7 +199,7 @@ impl Workload {
             kind: PriceKind::Mark,
             price,
         };
-        let authority = Account::new(self.owners[0], 0);
+        let authority = self.authority();
         let jump = vec![Action::SetPrices(vec![update])];
         vec![
             self.native_of(account, actions),
@@ -217,17 +217,5 @@ impl Workload {
             txs.push(self.native_of(from, vec![Action::Order(Order { size, ..order })]));
         }
         txs
-    }
-
-    /// A jump of one mark.
-    fn jump(&mut self) -> Vec<PriceUpdate> {
-        let market = MarketId(self.rng.pick(&[1, 3, 4]));
-        let mark = self.mark(market);
-        let moved = mark + self.rng.signed(-mark / 4, mark / 4) + (1_000 - mark) / 20;
-        vec![PriceUpdate {
-            market,
-            kind: PriceKind::Mark,
-            price: moved.clamp(300, 4_000),
-        }]
     }
 }

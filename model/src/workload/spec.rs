@@ -99,6 +99,10 @@ fn markets() -> Vec<MarketSpec> {
     markets[3].maker_fee_ppm = -110;
     markets[4].self_trade = true;
     markets[4].min_size = 1;
+    markets[4].min_notional = 150_000;
+    markets[4].max_notional = 20_000_000;
+    markets[0].price_band_ppm = 200_000;
+    markets[3].price_band_ppm = 60_000;
     markets
 }
 

@@ -59,9 +59,10 @@ impl Model {
         waiting.learn(price);
         let after = waiting.extreme;
         waiting.due |= waiting.holds(price);
-        let fires = (waiting.due && !due).then(|| waiting.name());
-        if let Some(name) = fires {
-            self.coverage.count(&format!("due: {name}"));
+        let fired = waiting.due && !due;
+        let names = if fired { waiting.names() } else { Vec::new() };
+        for name in names {
+            self.coverage.count(&name);
         }
         if after != before {
             self.coverage.count(if before.is_none() {
@@ -198,24 +199,19 @@ impl WaitingOrder {
         }
     }
 
-    /// Source, kind of condition and side, for the coverage.
-    fn name(&self) -> String {
-        let condition = match self.trigger.condition {
-            Condition::AtOrAbove(_) => "AtOrAbove",
-            Condition::AtOrBelow(_) => "AtOrBelow",
-            Condition::Trail {
-                distance: Distance::Ticks(_),
-                ..
-            } => "Trail in ticks",
-            Condition::Trail {
-                distance: Distance::Ppm(_),
-                ..
-            } => "Trail in ppm",
+    /// What fired, for the coverage.
+    fn names(&self) -> Vec<String> {
+        let (condition, trail) = match self.trigger.condition {
+            Condition::AtOrAbove(_) => ("AtOrAbove", None),
+            Condition::AtOrBelow(_) => ("AtOrBelow", None),
+            Condition::Trail { distance, .. } => match distance {
+                Distance::Ticks(_) => ("Trail", Some("ticks")),
+                Distance::Ppm(_) => ("Trail", Some("ppm")),
+            },
         };
-        format!(
-            "{:?} {condition}, {:?}",
-            self.trigger.source, self.placed.side
-        )
+        let due = format!("due: {:?} {condition}", self.trigger.source);
+        let trail = trail.map(|unit| format!("trail in {unit}, {:?}", self.placed.side));
+        [due].into_iter().chain(trail).collect()
     }
 }
 

@@ -98,7 +98,7 @@ impl Workload {
         match self.rng.below(60) {
             0 => Some(self.rng.pick(&EDGES)),
             1 => Some(self.rng.signed(2, 9)),
-            2..=17 if may_rest => Some(self.rng.signed(2, (size / 4).clamp(2, 12))),
+            2..=24 if may_rest => Some(self.rng.signed(2, (size / 4).clamp(2, 12))),
             _ => None,
         }
     }
@@ -122,8 +122,8 @@ impl Workload {
         }
         let post_only = self.rng.one_in(3);
         let tif = match self.rng.below(12) {
-            0..=2 => TimeInForce::Gtc,
-            3..=5 => TimeInForce::Gtt(self.expiry()),
+            0..=1 => TimeInForce::Gtc,
+            2..=5 => TimeInForce::Gtt(self.expiry()),
             6..=7 => TimeInForce::Gtb(self.last_height()),
             8..=10 if !post_only || self.rng.one_in(9) => TimeInForce::Ioc,
             11 if !post_only => TimeInForce::Fok,

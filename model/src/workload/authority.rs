@@ -41,6 +41,31 @@ impl Workload {
             .collect()
     }
 
+    /// Small steps of some prices, in most blocks.
+    pub(super) fn tick(&mut self) -> Vec<Vec<u8>> {
+        let count = self.rng.below(4);
+        let mut updates = Vec::new();
+        for _ in 0..count {
+            let index = self.rng.one_in(2);
+            let (kind, markets): (_, &[u32]) = if index {
+                (PriceKind::Index, &[0, 1, 2, 3, 4])
+            } else {
+                (PriceKind::Mark, &[1, 3, 4])
+            };
+            let market = MarketId(self.rng.pick(markets));
+            let price = self.moved(market, kind, 40);
+            updates.push(PriceUpdate {
+                market,
+                kind,
+                price,
+            });
+        }
+        if updates.is_empty() {
+            return Vec::new();
+        }
+        vec![self.native_of(self.authority(), vec![Action::SetPrices(updates)])]
+    }
+
     /// A jump of one mark, or of one index.
     pub(super) fn jump(&mut self) -> Vec<PriceUpdate> {
         let (kind, markets): (_, &[u32]) = if self.rng.one_in(3) {

@@ -141,6 +141,7 @@ impl Workload {
         self.height += 1;
         self.time += self.rng.range(100, 1_500);
         let mut txs = self.hit_squeezed();
+        txs.extend(self.tick());
         txs.extend(self.reopen());
         txs.extend(self.touch_waiting());
         let count = self.rng.range(size / 2, size + size / 2);
@@ -281,10 +282,10 @@ impl Workload {
     /// Zero, one or two transactions.
     fn transaction(&mut self) -> Vec<Vec<u8>> {
         match self.rng.below(100) {
-            0..=69 => vec![self.native()],
-            70..=77 => vec![self.cosmos()],
-            78..=81 => self.scenario(),
-            82..=84 => self.story(),
+            0..=62 => vec![self.native()],
+            63..=69 => vec![self.cosmos()],
+            70..=76 => self.scenario(),
+            77..=84 => self.story(),
             85..=86 => {
                 let tx = self.native();
                 vec![tx.clone(), tx]

@@ -76,7 +76,7 @@ fn tight_limits(accounts: u32) -> Limits {
         cancel_tokens: 5,
         floors: 4,
         waiting_orders: 8,
-        trailing_orders: 2,
+        trailing_orders: 3,
         triggered_orders: 2,
         ..Limits::default()
     }

@@ -14,16 +14,16 @@ impl Workload {
             .pick(&[PriceSource::Mark, PriceSource::Index, PriceSource::Last]);
         let now = self.source_price(order.market, source);
         let near = now + self.rng.signed(-now / 40, now / 40);
-        let condition = match self.rng.below(3) {
+        let condition = match self.rng.below(5) {
             0 => Condition::AtOrAbove(near),
             1 => Condition::AtOrBelow(near),
             _ => Condition::Trail {
                 distance: if self.rng.one_in(2) {
-                    Distance::Ticks(self.rng.signed(1, now / 40 + 1))
+                    Distance::Ticks(self.rng.signed(1, now / 150 + 1))
                 } else {
-                    Distance::Ppm(u32::try_from(self.rng.range(1, 25_000)).unwrap_or(1))
+                    Distance::Ppm(u32::try_from(self.rng.range(1, 6_000)).unwrap_or(1))
                 },
-                activation: self.rng.pick(&[0, near]),
+                activation: self.rng.pick(&[0, 0, near]),
             },
         };
         let condition = if self.rng.one_in(30) {

@@ -101,10 +101,16 @@ async fn hidden_lots_and_waiting_orders_are_for_those_who_prove_a_key() {
     let order = &public["orders"][0];
     let shown = ["remaining", "shown", "display", "state", "trigger"].map(|name| &order[name]);
     let null = &Value::Null;
-    assert_eq!(shown, [&json!(15), &json!(15), null, &json!("resting"), null]);
+    assert_eq!(
+        shown,
+        [&json!(15), &json!(15), null, &json!("resting"), null]
+    );
     assert_eq!(get(&gateway, "/v1/orders/1").await.1["remaining"], 15);
     let (status, error) = get(&gateway, "/v1/orders/2").await;
-    assert_eq!((status, &error["error"]["code"]), (404, &json!("UNKNOWN_ORDER")));
+    assert_eq!(
+        (status, &error["error"]["code"]),
+        (404, &json!("UNKNOWN_ORDER"))
+    );
 
     for secret in [&owner, &agent] {
         let (status, own) = ask_as(&gateway, &path, &proof(secret, 1_100)).await;
@@ -228,7 +234,11 @@ async fn blocks_tell_only_what_the_book_shows() {
         .iter()
         .map(|row| (row["type"].as_str().unwrap(), row["size"].as_i64()))
         .collect();
-    let expected = [("rested", Some(20)), ("reduced", Some(15)), ("removed", None)];
+    let expected = [
+        ("rested", Some(20)),
+        ("reduced", Some(15)),
+        ("removed", None),
+    ];
     assert_eq!(told, expected);
     assert_eq!(rows[2]["reason"], "DEAD_MAN");
     let text = block.to_string();
@@ -246,9 +256,8 @@ async fn prices_and_status_of_a_market_come_on_a_channel() {
     let mut ws = Ws::connect(gateway.ws_addr()).await;
     ws.subscribe("market", "BTC-PERP").await;
     let snapshot = ws.recv().await;
-    let told = |message: &Value| {
-        ["mark", "index", "last", "status"].map(|name| message[name].clone())
-    };
+    let told =
+        |message: &Value| ["mark", "index", "last", "status"].map(|name| message[name].clone());
     let expected = [json!(1_000), json!(999), json!(0), json!("open")];
     assert_eq!(
         (&snapshot["type"], told(&snapshot)),

@@ -266,8 +266,13 @@ fn the_demo_is_valid_and_survives_json() {
         (0, 0, true)
     );
     assert_eq!(spec.markets[1].mark, 1_000_000);
-    let bands: Vec<_> = spec.markets.iter().map(|m| m.price_band_ppm).collect();
-    assert_eq!(bands, [0, 200_000, 0, 200_000, 0]);
+    let bounds: Vec<_> = spec
+        .markets
+        .iter()
+        .map(|m| (m.price_band_ppm, m.min_notional, m.max_notional))
+        .collect();
+    let (none, some) = ((0, 0, 0), (200_000, 1_000_000, 100_000_000_000_000));
+    assert_eq!(bounds, [none, some, none, some, none]);
     assert_eq!(spec.balances.len(), accounts.len() * spec.assets.len());
     assert_eq!(spec.price_authorities, [AccountId([7; 20])]);
 }

@@ -10,8 +10,8 @@ use ballast_app::view::{
 use ballast_gateway::{Committed, Config, Gateway, Submit, SubmitError, View};
 use ballast_types::{
     Account, AccountId, AssetId, AssetSpec, BlockEvents, ChainSpec, Event, GroupId, GroupSpec,
-    KeyId, Limits, Lots, MarketId, MarketKind, MarketSpec, MarketStatus, OrderId, PostOnly, SelfTrade, SelfTradeScope, Side, Ticks,
-    TimeInForce, TimeMs, TxResult, tx_hash,
+    KeyId, Limits, Lots, MarketId, MarketKind, MarketSpec, MarketStatus, OrderId, PostOnly,
+    SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, TimeMs, TxResult, tx_hash,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

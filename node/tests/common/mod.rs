@@ -17,9 +17,7 @@ use ballast::api::Api;
 use ballast::cometbft::provide;
 use ballast::network::{Endpoints, Network};
 use ballast::ports::{NodePorts, probe};
-use ballast_types::{
-    Account, Action, MarketId, Order, Side, TxBody, chain_hash, sign_native,
-};
+use ballast_types::{Account, Action, MarketId, Order, Side, TxBody, chain_hash, sign_native};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod books;
+mod engine;
 mod meet;
 mod undo;
 
 pub use books::{BookError, Books, Level, Resting};
+pub use engine::{Command, Engine, Event, NewOrder, Rejection, Removal, SelfTrade, Tif};
 pub use meet::{Stop, Taken, Verdict};
 pub use undo::ChangedLevel;

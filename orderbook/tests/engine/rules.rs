@@ -133,6 +133,15 @@ fn orders_enter() {
                 add(5, BUY, 10, 1, Tif::PostOnly, 3),
                 &[added(5, BUY, 10, 1)],
             ),
+        ],
+    );
+}
+
+#[test]
+fn some_orders_cannot_enter() {
+    check(
+        SelfTrade::Allow,
+        &[
             (
                 "sizes are above 0",
                 add(5, BUY, 10, 0, Tif::Gtc, 3),

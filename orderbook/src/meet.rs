@@ -62,13 +62,13 @@ impl Books {
         judge: impl FnMut(&Resting, Lots) -> Verdict,
     ) -> Taken {
         let (taken, effect) = self.meet(market, taker_side, limit, size, max_fills, judge);
-        let maker_side = taker_side.opposite();
         for _ in 0..effect.gone {
-            let first = self.first(market, maker_side);
-            first.and_then(|slot| self.remove(slot));
+            let first = self.first(market, taker_side, limit);
+            first.and_then(|maker| self.remove(maker.slot));
         }
-        if let (Some(left), Some(first)) = (effect.left, self.first(market, maker_side)) {
-            self.shrink(first, left);
+        let first = self.first(market, taker_side, limit);
+        if let (Some(left), Some(first)) = (effect.left, first) {
+            self.shrink(first.slot, left);
         }
         taken
     }
@@ -96,7 +96,7 @@ impl Books {
         max_fills: u32,
         mut judge: impl FnMut(&Resting, Lots) -> Verdict,
     ) -> (Taken, Effect) {
-        let mut makers = self.crossing(market, taker_side.opposite(), limit);
+        let mut makers = self.crossing(market, taker_side, limit);
         let mut again = None;
         let mut effect = Effect::default();
         let (mut remaining, mut met) = (size.max(0), 0_u32);

@@ -52,7 +52,17 @@ fn slot() -> impl Strategy<Value = u32> {
 }
 
 fn price() -> impl Strategy<Value = Ticks> {
-    prop_oneof![30 => -4..5_i64, 1 => Just(i64::MIN), 1 => Just(i64::MAX)]
+    prop_oneof![
+        30 => -4..5_i64,
+        6 => (-6..6_i64).prop_map(|n| n * 33),
+        // One bit of difference: the shape that a search by bits finds hardest.
+        6 => (0..63_u32, side()).prop_map(|(bit, side)| match side {
+            Side::Buy => 1 << bit,
+            Side::Sell => -1 << bit,
+        }),
+        1 => Just(i64::MIN),
+        1 => Just(i64::MAX),
+    ]
 }
 
 fn size() -> impl Strategy<Value = Lots> {

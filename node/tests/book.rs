@@ -373,8 +373,8 @@ fn jsonl_bad_lines_stop_with_number_field_and_value() {
             r#"{"op":"cancel","id":1,"colour":"red"}"#.into(),
             r#"colour: "red""#,
         ),
-        (r#"{"op":"cancel","id":1"#.into(), "is not a JSON object"),
-        ("[]".into(), "is not a JSON object"),
+        (r#"{"op":"cancel","id":1"#.into(), "not a JSON object: "),
+        ("[]".into(), "not a JSON object: "),
         (
             add(2, "buy", 100, i64::MAX, "gtc"),
             "qty: 9223372036854775807 more overflow",

@@ -149,7 +149,7 @@ fn required<T>(field: &str, value: Option<T>) -> Result<T, String> {
 fn explain(text: &[u8], error: &serde_json::Error) -> String {
     let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(text) else {
         let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]);
-        return format!("{shown:?} is not a JSON object: {error}");
+        return format!("not a JSON object: {shown:?}: {error}");
     };
     for (field, value) in &fields {
         let expected = match field.as_str() {

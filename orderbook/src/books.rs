@@ -1,6 +1,6 @@
 use crate::NONE;
 use crate::ladder::place_of;
-use crate::queue::{Node, Queues};
+use crate::queue::{Iceberg, Node, Queues};
 use crate::undo::Change;
 use ballast_types::{Lots, OrderId, Side, Ticks};
 
@@ -13,6 +13,8 @@ pub struct Books {
     pub(crate) queues: Queues,
     /// What was done since the last seal, oldest first.
     pub(crate) log: Vec<Change>,
+    /// Icebergs refreshed by the last take or auction.
+    pub(crate) refreshed: Vec<Resting>,
 }
 
 /// A resting order.
@@ -26,8 +28,17 @@ pub struct Resting {
     pub side: Side,
     /// Limit in ticks.
     pub price: Ticks,
-    /// Lots that rest; at least 1.
+    /// Lots that it shows; at least 1.
     pub size: Lots,
+    /// Lots that it hides: 0 unless it is an iceberg.
+    pub hidden: Lots,
+}
+
+impl Resting {
+    /// Lots shown and hidden. They fit the type.
+    pub fn total(&self) -> Lots {
+        self.size.saturating_add(self.hidden)
+    }
 }
 
 /// A price level.
@@ -35,7 +46,7 @@ pub struct Resting {
 pub struct Level {
     /// Price in ticks.
     pub price: Ticks,
-    /// Sum of the sizes of its orders in lots.
+    /// Sum of what its orders show, in lots.
     pub size: Lots,
     /// How many orders it has.
     pub orders: u32,
@@ -69,10 +80,14 @@ pub enum BookError {
 impl Books {
     /// Empty books of `markets` markets.
     pub fn new(markets: usize) -> Self {
-        Self {
-            queues: Queues::new(markets),
-            ..Self::default()
-        }
+        let mut books = Self::default();
+        books.grow(markets);
+        books
+    }
+
+    /// Sees to it that there are at least so many markets; new ones are empty.
+    pub fn grow(&mut self, markets: usize) {
+        self.queues.ladders.grow(markets);
     }
 
     /// Puts an order at the end of its level. Whether it crosses is not looked at.
@@ -91,16 +106,7 @@ impl Books {
         if size <= 0 {
             return Err(BookError::Size(size));
         }
-        if slot > OrderId::MAX_SLOT {
-            return Err(BookError::Slot(slot));
-        }
-        if self.queues.node(slot).is_some() {
-            return Err(BookError::Occupied(slot));
-        }
-        let place = place_of(market, side);
-        if !self.queues.ladders.has(place) {
-            return Err(BookError::Market(market));
-        }
+        let place = self.vacant(slot, market, side)?;
         let order = Node::new(place, price, size, NONE);
         if self.queues.link(slot, order).is_none() {
             return Err(BookError::Overflow { price, size });
@@ -109,34 +115,75 @@ impl Books {
         Ok(())
     }
 
+    /// Puts an order at the end of its level that shows `shown` lots and hides `hidden`. When it
+    /// has traded all it shows, it shows again up to `display` of what it hides, at the end of its
+    /// level. A rebuild inserts icebergs among the other orders, in order of priority.
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert); also when `hidden` is below zero, `display` is not above
+    /// zero, or all shown and hidden lots of the level would overflow.
+    #[allow(clippy::too_many_arguments)]
+    pub fn insert_iceberg(
+        &mut self,
+        slot: u32,
+        market: u32,
+        side: Side,
+        price: Ticks,
+        shown: Lots,
+        hidden: Lots,
+        display: Lots,
+    ) -> Result<(), BookError> {
+        for (size, least) in [(shown, 1), (hidden, 0), (display, 1)] {
+            if size < least {
+                return Err(BookError::Size(size));
+            }
+        }
+        let place = self.vacant(slot, market, side)?;
+        let size = shown.saturating_add(hidden);
+        let overflow = BookError::Overflow { price, size };
+        shown.checked_add(hidden).ok_or(overflow)?;
+        self.set_iceberg(slot, Iceberg { hidden, display });
+        let order = Node::new(Node::iceberg_at(place), price, shown, NONE);
+        self.queues.link(slot, order).ok_or(overflow)?;
+        self.log.push(Change::Inserted { slot });
+        Ok(())
+    }
+
     /// Takes an order out; `None` when none rests in the slot.
     pub fn remove(&mut self, slot: u32) -> Option<Resting> {
         let node = self.queues.unlink(slot)?;
         self.log.push(Change::removed(slot, &node));
-        Some(node.resting(slot))
+        Some(self.queues.resting(slot, &node))
     }
 
-    /// Makes an order smaller in its place and returns what rests now. `None`, and no change, when
-    /// no order rests in the slot or `size` is not above zero and below the order's.
+    /// Makes an order smaller in its place and returns what rests now. `size` is all of it, shown
+    /// and hidden; what is hidden goes first. `None`, and no change, when no order rests in the
+    /// slot or `size` is not above zero and below the order's.
     pub fn shrink(&mut self, slot: u32, size: Lots) -> Option<Resting> {
-        let node = *self.queues.node(slot)?;
-        if size <= 0 || size >= node.size {
+        let order = self.get(slot)?;
+        if size <= 0 || size >= order.total() {
             return None;
         }
-        self.queues.resize(slot, size);
-        self.log.push(Change::Resized {
-            slot,
-            size: node.size,
-        });
+        let shown = order.size.min(size);
+        let hidden = size.saturating_sub(shown);
+        if hidden != order.hidden {
+            let iceberg = self.queues.iceberg(slot);
+            self.set_iceberg(slot, Iceberg { hidden, ..iceberg });
+        }
+        if shown != order.size {
+            self.resize(slot, order.size, shown);
+        }
         Some(Resting {
-            size,
-            ..node.resting(slot)
+            size: shown,
+            hidden,
+            ..order
         })
     }
 
     /// The order in the slot.
     pub fn get(&self, slot: u32) -> Option<Resting> {
-        self.queues.node(slot).map(|node| node.resting(slot))
+        let node = self.queues.node(slot)?;
+        Some(self.queues.resting(slot, node))
     }
 
     /// The best price of a side; `None` when nothing rests or the market does not exist.
@@ -227,22 +274,6 @@ impl Books {
             .map_or(0, |level| level.size)
     }
 
-    /// Orders that an order of `taker_side` with this limit would meet, in price-time priority.
-    pub(crate) fn crossing(
-        &self,
-        market: u32,
-        taker_side: Side,
-        limit: Ticks,
-    ) -> impl Iterator<Item = Resting> {
-        let levels = self
-            .queues
-            .ladders
-            .walk(place_of(market, taker_side.opposite()));
-        levels
-            .take_while(move |found| reaches(taker_side, limit, found.price))
-            .flat_map(|found| self.queues.orders(found.level))
-    }
-
     /// The order that is first in priority, when its price reaches the limit of a taker.
     pub(crate) fn first(&self, market: u32, taker_side: Side, limit: Ticks) -> Option<Resting> {
         let ladders = &self.queues.ladders;
@@ -251,10 +282,67 @@ impl Books {
         let maker = self.get(slot)?;
         reaches(taker_side, limit, maker.price).then_some(maker)
     }
+
+    /// Takes lots from an order, those that it shows first; all of them remove it. True when that
+    /// refreshed an iceberg.
+    pub(crate) fn cut(&mut self, order: &Resting, lots: Lots) -> bool {
+        let slot = order.slot;
+        let rest = order.total().saturating_sub(lots);
+        if lots < order.size {
+            let left = order.size.saturating_sub(lots);
+            self.resize(slot, order.size, left);
+            return false;
+        }
+        let removed = self.queues.unlink(slot);
+        self.log
+            .extend(removed.map(|node| Change::removed(slot, &node)));
+        let (Some(node), true) = (removed, rest > 0) else {
+            return false;
+        };
+        let iceberg = self.queues.iceberg(slot);
+        let size = iceberg.display.min(rest);
+        let hidden = rest.saturating_sub(size);
+        self.set_iceberg(slot, Iceberg { hidden, ..iceberg });
+        let linked = self
+            .queues
+            .link(slot, Node::new(node.place, node.price, size, NONE));
+        debug_assert!(linked.is_some(), "a level has room for its own lots");
+        self.log.push(Change::Inserted { slot });
+        self.refreshed.push(Resting {
+            size,
+            hidden,
+            ..*order
+        });
+        true
+    }
+
+    /// The market's side as a place, when the slot can take an order.
+    fn vacant(&self, slot: u32, market: u32, side: Side) -> Result<u32, BookError> {
+        if slot > OrderId::MAX_SLOT {
+            return Err(BookError::Slot(slot));
+        }
+        if self.queues.node(slot).is_some() {
+            return Err(BookError::Occupied(slot));
+        }
+        let place = place_of(market, side);
+        let exists = self.queues.ladders.has(place);
+        exists.then_some(place).ok_or(BookError::Market(market))
+    }
+
+    fn resize(&mut self, slot: u32, before: Lots, size: Lots) {
+        self.queues.resize(slot, size);
+        self.log.push(Change::Resized { slot, size: before });
+    }
+
+    fn set_iceberg(&mut self, slot: u32, iceberg: Iceberg) {
+        let before = self.queues.iceberg(slot);
+        self.queues.set_iceberg(slot, iceberg);
+        self.log.push(Change::Iceberg { slot, before });
+    }
 }
 
 /// Whether a taker with this limit trades at a price of the other side.
-fn reaches(taker_side: Side, limit: Ticks, price: Ticks) -> bool {
+pub(crate) fn reaches(taker_side: Side, limit: Ticks, price: Ticks) -> bool {
     match taker_side {
         Side::Buy => price <= limit,
         Side::Sell => price >= limit,

@@ -195,11 +195,10 @@ impl Engine {
         self.markets
     }
 
-    /// Sees to it that there are at least as many markets. Copies every order when there were
-    /// fewer, so ask for twice as many as before.
+    /// Sees to it that there are at least as many markets.
     pub fn grow(&mut self, markets: u32) {
         if markets > self.markets {
-            self.books = self.books.with_markets(self.markets, markets);
+            self.books.grow(index(markets));
             self.markets = markets;
         }
     }
@@ -335,6 +334,7 @@ impl Engine {
                         side,
                         price,
                         size,
+                        hidden: 0,
                     }));
                 }
                 Removal::Overflow
@@ -439,27 +439,6 @@ impl Engine {
         if let Some(account) = self.accounts.get_mut(at) {
             *account = order.account;
         }
-    }
-}
-
-impl Books {
-    /// The same orders in books of more markets.
-    pub fn with_markets(&self, before: u32, markets: u32) -> Self {
-        let mut books = Self::new(index(markets));
-        let sides = (0..before).flat_map(|market| [(market, Side::Buy), (market, Side::Sell)]);
-        for order in sides.flat_map(|(market, side)| self.orders(market, side)) {
-            let Resting {
-                slot,
-                market,
-                side,
-                price,
-                size,
-            } = order;
-            let inserted = books.insert(slot, market, side, price, size);
-            debug_assert!(inserted.is_ok(), "it fitted before: {inserted:?}");
-        }
-        books.seal();
-        books
     }
 }
 

@@ -62,8 +62,10 @@ fn price_of(side: Side, rank: u64) -> Ticks {
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 pub(crate) struct Level {
-    /// Sum of the sizes of its orders.
+    /// Sum of what its orders show.
     pub(crate) size: Lots,
+    /// Sum of what its orders hide. Both together fit the type.
+    pub(crate) hidden: Lots,
     pub(crate) head: u32,
     pub(crate) tail: u32,
     /// None: the level does not exist.
@@ -75,6 +77,7 @@ pub(crate) struct Level {
 impl Level {
     const VACANT: Self = Self {
         size: 0,
+        hidden: 0,
         head: NONE,
         tail: NONE,
         orders: 0,
@@ -147,16 +150,14 @@ fn bit(at: u32) -> u64 {
 }
 
 impl Ladders {
-    pub(crate) fn new(markets: usize) -> Self {
+    /// Sees to it that there are at least so many markets.
+    pub(crate) fn grow(&mut self, markets: usize) {
         let empty = Ladder {
             best: NONE,
             root: NONE,
         };
-        let markets = markets.min(index(MAX_MARKETS));
-        Self {
-            sides: vec![empty; markets.saturating_mul(2)],
-            ..Self::default()
-        }
+        let sides = markets.min(index(MAX_MARKETS)).saturating_mul(2);
+        self.sides.resize(sides.max(self.sides.len()), empty);
     }
 
     pub(crate) fn level(&self, at: u32) -> Option<&Level> {

@@ -33,6 +33,11 @@ impl Node {
         place: 0,
     };
 
+    /// The place of an iceberg.
+    pub(crate) fn iceberg_at(place: u32) -> u32 {
+        place | ICEBERG
+    }
+
     /// An order before `next`, or at the end of its level when that is [`NONE`].
     pub(crate) fn new(place: u32, price: Ticks, size: Lots, next: u32) -> Self {
         Self {
@@ -52,15 +57,17 @@ impl Node {
         (self.place & !ICEBERG) >> 1
     }
 
-    pub(crate) fn resting(&self, slot: u32) -> Resting {
-        Resting {
-            slot,
-            market: self.market(),
-            side: self.side(),
-            price: self.price,
-            size: self.size,
-        }
+    fn iceberg(&self) -> bool {
+        self.place & ICEBERG != 0
     }
+}
+
+/// The hidden part of an order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Iceberg {
+    pub(crate) hidden: Lots,
+    /// What a refresh shows, when so much is hidden.
+    pub(crate) display: Lots,
 }
 
 /// The orders of all markets and the levels that they stand at.
@@ -68,6 +75,8 @@ impl Node {
 pub(crate) struct Queues {
     /// By slot.
     nodes: Vec<Node>,
+    /// By slot; as long as the last iceberg needs. An entry counts when the node says so.
+    icebergs: Vec<Iceberg>,
     pub(crate) ladders: Ladders,
     pub(crate) len: usize,
     /// Levels that changed since the last seal, as they were; a level may be named again.
@@ -75,28 +84,65 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    pub(crate) fn new(markets: usize) -> Self {
-        Self {
-            ladders: Ladders::new(markets),
-            ..Self::default()
+    pub(crate) fn node(&self, slot: u32) -> Option<&Node> {
+        self.nodes.get(index(slot)).filter(|node| node.size > 0)
+    }
+
+    pub(crate) fn resting(&self, slot: u32, node: &Node) -> Resting {
+        Resting {
+            slot,
+            market: node.market(),
+            side: node.side(),
+            price: node.price,
+            size: node.size,
+            hidden: self.hidden(slot, node),
         }
     }
 
-    pub(crate) fn node(&self, slot: u32) -> Option<&Node> {
-        self.nodes.get(index(slot)).filter(|node| node.size > 0)
+    fn hidden(&self, slot: u32, node: &Node) -> Lots {
+        if node.iceberg() {
+            self.iceberg(slot).hidden
+        } else {
+            0
+        }
+    }
+
+    /// The entry of a slot, whether it counts or not.
+    pub(crate) fn iceberg(&self, slot: u32) -> Iceberg {
+        self.icebergs.get(index(slot)).copied().unwrap_or_default()
+    }
+
+    /// Sets the entry of a slot. When it counts, the caller knows that the level has room.
+    pub(crate) fn set_iceberg(&mut self, slot: u32, iceberg: Iceberg) {
+        if self.icebergs.len() <= index(slot) {
+            self.icebergs
+                .resize(index(slot).saturating_add(1), Iceberg::default());
+        }
+        let Some(place) = self.icebergs.get_mut(index(slot)) else {
+            return;
+        };
+        let before = std::mem::replace(place, iceberg);
+        if let Some(node) = self.node(slot).copied().filter(Node::iceberg)
+            && let Some(level) = self.ladders.level_mut(node.level)
+        {
+            let rest = level.hidden.saturating_sub(before.hidden);
+            level.hidden = rest.saturating_add(iceberg.hidden);
+        }
     }
 
     /// Puts a node in before `node.next`, at the end of its level when that is none. `None`,
     /// and no change, when the level's total would overflow or the market does not exist.
     pub(crate) fn link(&mut self, slot: u32, mut node: Node) -> Option<()> {
         let rank = rank(node.side(), node.price);
+        let hidden = self.hidden(slot, &node);
         let at = self.ladders.open(node.place & !ICEBERG, rank)?;
         let level = self.ladders.level_mut(at)?;
         // A level without orders takes every size, so that a refusal leaves none behind.
-        let total = level.size.checked_add(node.size)?;
+        let (shown, concealed) = room(level, node.size, hidden)?;
         let first = level.orders == 0;
         touch(&mut self.touched, level, at, &node);
-        level.size = total;
+        level.size = shown;
+        level.hidden = concealed;
         level.orders = level.orders.saturating_add(1);
         if self.nodes.len() <= index(slot) {
             self.nodes
@@ -129,9 +175,11 @@ impl Queues {
         }
         let node = *place;
         place.size = 0;
+        let hidden = self.hidden(slot, &node);
         let level = self.ladders.level_mut(node.level)?;
         touch(&mut self.touched, level, node.level, &node);
         level.size = level.size.saturating_sub(node.size);
+        level.hidden = level.hidden.saturating_sub(hidden);
         level.orders = level.orders.saturating_sub(1);
         match self.nodes.get_mut(index(node.prev)) {
             Some(prev) => prev.next = node.next,
@@ -166,7 +214,7 @@ impl Queues {
         std::iter::from_fn(move || {
             let node = self.node(at)?;
             let slot = std::mem::replace(&mut at, node.next);
-            Some(node.resting(slot))
+            Some(self.resting(slot, node))
         })
     }
 
@@ -194,6 +242,14 @@ impl Queues {
             self.prefetch(node.next);
         }
     }
+}
+
+/// Totals of a level with one more order; `None` when both together would overflow.
+fn room(level: &Level, size: Lots, hidden: Lots) -> Option<(Lots, Lots)> {
+    let shown = level.size.checked_add(size)?;
+    let concealed = level.hidden.checked_add(hidden)?;
+    shown.checked_add(concealed)?;
+    Some((shown, concealed))
 }
 
 /// Notes a level before it changes for the first time.

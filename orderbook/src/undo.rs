@@ -1,6 +1,6 @@
 use crate::Books;
 use crate::ladder::side_of;
-use crate::queue::Node;
+use crate::queue::{Iceberg, Node};
 use ballast_types::{Lots, Side, Ticks};
 
 /// A level whose total is not what it was at the last seal.
@@ -45,6 +45,11 @@ pub(crate) enum Change {
         place: u32,
         price: Ticks,
         size: Lots,
+    },
+    /// The entry of a slot in the table of icebergs is another.
+    Iceberg {
+        slot: u32,
+        before: Iceberg,
     },
 }
 
@@ -102,6 +107,7 @@ impl Books {
                     self.queues.unlink(slot);
                 }
                 Change::Resized { slot, size } => self.queues.resize(slot, size),
+                Change::Iceberg { slot, before } => self.queues.set_iceberg(slot, before),
                 Change::Removed {
                     slot,
                     next,

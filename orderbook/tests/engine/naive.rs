@@ -183,6 +183,7 @@ impl Naive {
             side,
             price,
             size,
+            hidden: 0,
         };
         let account = order.account;
         self.places.insert(slot, (market, side, price));

@@ -31,6 +31,7 @@ fn added(slot: u32, side: Side, price: Ticks, size: Lots) -> Event {
         side,
         price,
         size,
+        hidden: 0,
     })
 }
 

@@ -9,10 +9,10 @@ use ballast_orderbook::SelfTrade;
 use clap::ValueEnum;
 
 use crate::cmd::Failure;
-use crate::offline::jsonl;
 use crate::offline::lines::Lines;
 use crate::offline::output::Outputs;
 use crate::offline::summary::Summary;
+use crate::offline::{jsonl, lobster};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 20;
@@ -60,6 +60,13 @@ pub struct Args {
     /// What becomes of orders that would trade with their own account (jsonl)
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Stp::Allow)]
     stp: Stp,
+    /// Recorded books, one row a message (lobster): the first seeds the book, and the book is
+    /// compared after each other message
+    #[arg(long, value_name = "FILE")]
+    levels_in: Option<PathBuf>,
+    /// Print each difference from the recorded books
+    #[arg(long, requires = "levels_in")]
+    explain: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -67,6 +74,8 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// Message file of LOBSTER
+    Lobster,
     /// Orders, cancels and amends, one JSON object a line
     Jsonl,
 }
@@ -105,6 +114,7 @@ impl Stp {
 pub fn run(args: Args) -> Result<(), Failure> {
     let [fills, levels, orders] =
         [&args.fills, &args.levels, &args.orders].map(|path| path.as_deref());
+    fits(&args)?;
     let input = open(&args.input)?;
     let mut outputs = Outputs::create(fills, levels, orders)?;
     let start = Instant::now();
@@ -127,10 +137,29 @@ fn run_format(
     input: Box<dyn BufRead>,
     outputs: &mut Outputs,
 ) -> Result<Summary, Failure> {
-    let name = name(&args.input);
+    let lines = |path: &Path, input| Lines::new(&name(path), input);
     match args.format {
-        Format::Jsonl => jsonl::run(Lines::new(&name, input), args.stp.mode(), outputs),
+        Format::Jsonl => jsonl::run(lines(&args.input, input), args.stp.mode(), outputs),
+        Format::Lobster => {
+            let rows = args
+                .levels_in
+                .as_deref()
+                .map(|path| Ok(lines(path, open(path)?)));
+            let rows = rows.transpose().map_err(|error: Failure| error)?;
+            lobster::run(lines(&args.input, input), rows, args.explain, outputs)
+        }
     }
+}
+
+/// Options that another format would ignore are refused.
+fn fits(args: &Args) -> Result<(), Failure> {
+    if args.levels_in.is_some() && args.format != Format::Lobster {
+        return Err("--levels-in: only --format lobster has recorded books".into());
+    }
+    if !matches!(args.stp, Stp::Allow) && args.format != Format::Jsonl {
+        return Err("--stp: only --format jsonl names accounts".into());
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {

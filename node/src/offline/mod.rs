@@ -4,6 +4,7 @@ pub mod ids;
 pub mod jsonl;
 pub mod line;
 pub mod lines;
+pub mod lobster;
 pub mod markets;
 pub mod output;
 pub mod slots;

@@ -1,4 +1,7 @@
-//! What the benches share: a chain of perpetuals and keys that trade on it.
+//! What the benches share: a chain of perpetuals and keys that trade on it, and [`flow`], streams of
+//! messages for order books.
+
+pub mod flow;
 
 use ballast_types::{
     Account, AssetId, AssetSpec, ChainSpec, GroupId, GroupSpec, Limits, MarketKind, MarketSpec,

@@ -35,6 +35,8 @@ enum Command {
     Dev(cmd::dev::Args),
     /// Measure what four validators on this machine carry
     Bench(cmd::bench::Args),
+    /// Run a recorded stream through the order book, without a chain
+    Book(cmd::book::Args),
     /// Send recorded order flow and compare the books
     Feed(cmd::feed::Args),
     /// Write the home of a new node
@@ -77,6 +79,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Dev(args) => cmd::dev::run(args),
         Command::Bench(args) => cmd::bench::run(args),
         Command::NoopNode(args) => cmd::bench::run_noop_node(args),
+        Command::Book(args) => cmd::book::run(args),
         Command::Feed(args) => cmd::feed::run(args),
         Command::Init(args) => cmd::init::run(args),
         Command::Start(args) => cmd::start::run(args),

@@ -17,6 +17,7 @@ pub mod localnet;
 pub mod metrics_http;
 pub mod network;
 pub mod node;
+pub mod offline;
 pub mod ports;
 pub mod rfc3339;
 pub mod rpc;

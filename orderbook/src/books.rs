@@ -1,22 +1,20 @@
+use crate::NONE;
+use crate::ladder::place_of;
+use crate::queue::{Iceberg, Node, Queues};
 use crate::undo::Change;
 use ballast_types::{Lots, OrderId, Side, Ticks};
-use std::collections::BTreeMap;
 
 /// Levels of each side that a checksum covers.
 const CHECKSUM_LEVELS: usize = 25;
 
-/// In place of a slot: there is no such neighbour.
-const NONE: u32 = u32::MAX;
-
 /// The books of all markets of one group. Markets are numbered from 0 within the group.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
-    /// By slot.
-    nodes: Vec<Node>,
-    markets: Vec<Market>,
-    len: usize,
+    pub(crate) queues: Queues,
     /// What was done since the last seal, oldest first.
     pub(crate) log: Vec<Change>,
+    /// Icebergs refreshed by the last take or auction.
+    pub(crate) refreshed: Vec<Resting>,
 }
 
 /// A resting order.
@@ -30,8 +28,17 @@ pub struct Resting {
     pub side: Side,
     /// Limit in ticks.
     pub price: Ticks,
-    /// Lots that rest; at least 1.
+    /// Lots that it shows; at least 1.
     pub size: Lots,
+    /// Lots that it hides: 0 unless it is an iceberg.
+    pub hidden: Lots,
+}
+
+impl Resting {
+    /// Lots shown and hidden. They fit the type.
+    pub fn total(&self) -> Lots {
+        self.size.saturating_add(self.hidden)
+    }
 }
 
 /// A price level.
@@ -39,7 +46,7 @@ pub struct Resting {
 pub struct Level {
     /// Price in ticks.
     pub price: Ticks,
-    /// Sum of the sizes of its orders in lots.
+    /// Sum of what its orders show, in lots.
     pub size: Lots,
     /// How many orders it has.
     pub orders: u32,
@@ -70,99 +77,17 @@ pub enum BookError {
     },
 }
 
-/// An order as a link of its level's list.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Node {
-    price: Ticks,
-    /// Zero: the slot is vacant.
-    pub(crate) size: Lots,
-    prev: u32,
-    next: u32,
-    market: u32,
-    side: Side,
-}
-
-/// The orders of one level, first come first.
-#[derive(Clone, Copy, Debug)]
-struct Queue {
-    size: Lots,
-    orders: u32,
-    head: u32,
-    tail: u32,
-}
-
-/// Levels by [`rank`], hence best first on both sides.
-type Ladder = BTreeMap<Ticks, Queue>;
-
-#[derive(Clone, Debug, Default)]
-struct Market {
-    bids: Ladder,
-    asks: Ladder,
-}
-
-/// Orders prices from best to worst. Its own inverse.
-fn rank(side: Side, price: Ticks) -> Ticks {
-    match side {
-        Side::Buy => !price,
-        Side::Sell => price,
-    }
-}
-
-fn index(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-impl Node {
-    const VACANT: Self = Self {
-        price: 0,
-        size: 0,
-        prev: NONE,
-        next: NONE,
-        market: 0,
-        side: Side::Buy,
-    };
-
-    pub(crate) fn resting(&self, slot: u32) -> Resting {
-        let Self {
-            price,
-            size,
-            market,
-            side,
-            ..
-        } = *self;
-        Resting {
-            slot,
-            market,
-            side,
-            price,
-            size,
-        }
-    }
-}
-
-impl Market {
-    fn ladder(&self, side: Side) -> &Ladder {
-        match side {
-            Side::Buy => &self.bids,
-            Side::Sell => &self.asks,
-        }
-    }
-
-    fn ladder_mut(&mut self, side: Side) -> &mut Ladder {
-        match side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
-        }
-    }
-}
-
 impl Books {
     /// Empty books of `markets` markets.
     pub fn new(markets: usize) -> Self {
-        Self {
-            markets: vec![Market::default(); markets],
-            ..Self::default()
-        }
+        let mut books = Self::default();
+        books.grow(markets);
+        books
+    }
+
+    /// Sees to it that there are at least so many markets; new ones are empty.
+    pub fn grow(&mut self, markets: usize) {
+        self.queues.ladders.grow(markets);
     }
 
     /// Puts an order at the end of its level. Whether it crosses is not looked at.
@@ -181,110 +106,122 @@ impl Books {
         if size <= 0 {
             return Err(BookError::Size(size));
         }
-        if slot > OrderId::MAX_SLOT {
-            return Err(BookError::Slot(slot));
+        let place = self.vacant(slot, market, side)?;
+        let order = Node::new(place, price, size, NONE);
+        if self.queues.link(slot, order).is_none() {
+            return Err(BookError::Overflow { price, size });
         }
-        if self.node(slot).is_some() {
-            return Err(BookError::Occupied(slot));
+        self.log.push(Change::Inserted { slot });
+        Ok(())
+    }
+
+    /// Puts an order at the end of its level that shows `shown` lots and hides `hidden`. When it
+    /// has traded all it shows, it shows again up to `display` of what it hides, at the end of its
+    /// level. A rebuild inserts icebergs among the other orders, in order of priority.
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert); also when `hidden` is below zero, `display` is not above
+    /// zero, or all shown and hidden lots of the level would overflow.
+    #[allow(clippy::too_many_arguments)]
+    pub fn insert_iceberg(
+        &mut self,
+        slot: u32,
+        market: u32,
+        side: Side,
+        price: Ticks,
+        shown: Lots,
+        hidden: Lots,
+        display: Lots,
+    ) -> Result<(), BookError> {
+        for (size, least) in [(shown, 1), (hidden, 0), (display, 1)] {
+            if size < least {
+                return Err(BookError::Size(size));
+            }
         }
-        let node = Node {
-            price,
-            size,
-            prev: NONE,
-            next: NONE,
-            market,
-            side,
-        };
-        self.link(slot, node)?;
-        self.log.push(Change {
-            slot,
-            node,
-            before: 0,
-            after: size,
-        });
+        let place = self.vacant(slot, market, side)?;
+        let size = shown.saturating_add(hidden);
+        let overflow = BookError::Overflow { price, size };
+        shown.checked_add(hidden).ok_or(overflow)?;
+        self.set_iceberg(slot, Iceberg { hidden, display });
+        let order = Node::new(Node::iceberg_at(place), price, shown, NONE);
+        self.queues.link(slot, order).ok_or(overflow)?;
+        self.log.push(Change::Inserted { slot });
         Ok(())
     }
 
     /// Takes an order out; `None` when none rests in the slot.
     pub fn remove(&mut self, slot: u32) -> Option<Resting> {
-        let node = self.unlink(slot)?;
-        self.log.push(Change {
-            slot,
-            node,
-            before: node.size,
-            after: 0,
-        });
-        Some(node.resting(slot))
+        let node = self.queues.unlink(slot)?;
+        self.log.push(Change::removed(slot, &node));
+        Some(self.queues.resting(slot, &node))
     }
 
-    /// Makes an order smaller in its place and returns what rests now. `None`, and no change, when
-    /// no order rests in the slot or `size` is not above zero and below the order's.
+    /// Makes an order smaller in its place and returns what rests now. `size` is all of it, shown
+    /// and hidden; what is hidden goes first. `None`, and no change, when no order rests in the
+    /// slot or `size` is not above zero and below the order's.
     pub fn shrink(&mut self, slot: u32, size: Lots) -> Option<Resting> {
-        let node = *self.node(slot)?;
-        if size <= 0 || size >= node.size {
+        let order = self.get(slot)?;
+        if size <= 0 || size >= order.total() {
             return None;
         }
-        self.resize(slot, size);
-        self.log.push(Change {
-            slot,
-            node,
-            before: node.size,
-            after: size,
-        });
+        let shown = order.size.min(size);
+        let hidden = size.saturating_sub(shown);
+        if hidden != order.hidden {
+            let iceberg = self.queues.iceberg(slot);
+            self.set_iceberg(slot, Iceberg { hidden, ..iceberg });
+        }
+        if shown != order.size {
+            self.resize(slot, order.size, shown);
+        }
         Some(Resting {
-            size,
-            ..node.resting(slot)
+            size: shown,
+            hidden,
+            ..order
         })
     }
 
     /// The order in the slot.
     pub fn get(&self, slot: u32) -> Option<Resting> {
-        self.node(slot).map(|node| node.resting(slot))
+        let node = self.queues.node(slot)?;
+        Some(self.queues.resting(slot, node))
     }
 
     /// The best price of a side; `None` when nothing rests or the market does not exist.
     pub fn best(&self, market: u32, side: Side) -> Option<Ticks> {
-        self.ladder(market, side)?
-            .first_key_value()
-            .map(|(&key, _)| rank(side, key))
+        let ladders = &self.queues.ladders;
+        ladders.price(ladders.best(place_of(market, side))?)
     }
 
     /// True when an order of `taker_side` with this limit would meet a resting order.
     pub fn crosses(&self, market: u32, taker_side: Side, limit: Ticks) -> bool {
-        let side = taker_side.opposite();
-        self.best(market, side)
-            .is_some_and(|best| rank(side, best) <= rank(side, limit))
+        let best = self.best(market, taker_side.opposite());
+        best.is_some_and(|best| reaches(taker_side, limit, best))
     }
 
     /// The levels of a side, best first. None when the market does not exist.
     pub fn levels(&self, market: u32, side: Side) -> impl Iterator<Item = Level> {
-        self.ladder(market, side)
-            .into_iter()
-            .flatten()
-            .map(move |(&key, queue)| Level {
-                price: rank(side, key),
-                size: queue.size,
-                orders: queue.orders,
-            })
+        let levels = self.queues.ladders.walk(place_of(market, side));
+        levels.map(|found| Level {
+            price: found.price,
+            size: found.level.size,
+            orders: found.level.orders,
+        })
     }
 
     /// The orders of a side in price-time priority. None when the market does not exist.
     pub fn orders(&self, market: u32, side: Side) -> impl Iterator<Item = Resting> {
-        let ladder = self.ladder(market, side);
-        ladder
-            .into_iter()
-            .flatten()
-            .flat_map(|(_, queue)| self.queue(queue))
+        let levels = self.queues.ladders.walk(place_of(market, side));
+        levels.flat_map(|found| self.queues.orders(found.level))
     }
 
     /// Resting orders of all markets.
     pub fn len(&self) -> usize {
-        self.len
+        self.queues.len
     }
 
     /// True when no order rests in any market.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.queues.len == 0
     }
 
     /// CRC-32 over the best 25 bids, then the best 25 asks, each as price and size: `i64`,
@@ -300,142 +237,114 @@ impl Books {
         crc.finalize()
     }
 
-    /// Orders of `side` that cross an opposite order's `limit`, in price-time priority.
-    pub(crate) fn crossing(
-        &self,
-        market: u32,
-        side: Side,
-        limit: Ticks,
-    ) -> impl Iterator<Item = Resting> {
-        let ladder = self.ladder(market, side);
-        ladder
-            .into_iter()
-            .flat_map(move |ladder| ladder.range(..=rank(side, limit)))
-            .flat_map(|(_, queue)| self.queue(queue))
+    /// Tells the processor that the order in the slot will soon be removed, shrunk or met, or that
+    /// one will be inserted there. It changes nothing but the time that takes.
+    pub fn prefetch(&self, slot: u32) {
+        self.queues.prefetch(slot);
     }
 
-    /// Slot of the order that is first in priority.
-    pub(crate) fn first(&self, market: u32, side: Side) -> Option<u32> {
-        self.ladder(market, side)?
-            .first_key_value()
-            .map(|(_, queue)| queue.head)
+    /// As [`prefetch`](Self::prefetch), some messages later, for what that fetch made cheap to
+    /// find: the order's level and its neighbours.
+    pub fn prefetch_around(&self, slot: u32) {
+        self.queues.prefetch_around(slot);
+    }
+
+    /// Tells the processor that an order will soon be inserted at this price.
+    pub fn prefetch_level(&self, market: u32, side: Side, price: Ticks) {
+        let ladders = &self.queues.ladders;
+        if let Some(at) = ladders.find(market, side, price) {
+            ladders.prefetch(at);
+        }
+    }
+
+    /// As [`prefetch_level`](Self::prefetch_level), some messages later: the level's last order.
+    pub fn prefetch_tail(&self, market: u32, side: Side, price: Ticks) {
+        let ladders = &self.queues.ladders;
+        let at = ladders.find(market, side, price);
+        if let Some(level) = at.and_then(|at| ladders.level(at)) {
+            self.queues.prefetch(level.tail);
+        }
     }
 
     /// Total of a level, 0 when there is none.
     pub(crate) fn total(&self, market: u32, side: Side, price: Ticks) -> Lots {
-        let queue = self
-            .ladder(market, side)
-            .and_then(|ladder| ladder.get(&rank(side, price)));
-        queue.map_or(0, |queue| queue.size)
+        let ladders = &self.queues.ladders;
+        let at = ladders.find(market, side, price);
+        at.and_then(|at| ladders.level(at))
+            .map_or(0, |level| level.size)
     }
 
-    /// Puts a node in before `node.next`, at the end of its level when that is none.
-    pub(crate) fn link(&mut self, slot: u32, mut node: Node) -> Result<(), BookError> {
-        let Node {
-            price,
-            size,
-            market,
-            side,
-            next,
-            ..
-        } = node;
-        let books = self
-            .markets
-            .get_mut(index(market))
-            .ok_or(BookError::Market(market))?;
-        // An empty queue takes every size, so that the error below leaves none behind.
-        let queue = books
-            .ladder_mut(side)
-            .entry(rank(side, price))
-            .or_insert(Queue {
-                size: 0,
-                orders: 0,
-                head: NONE,
-                tail: NONE,
-            });
-        queue.size = queue
-            .size
-            .checked_add(size)
-            .ok_or(BookError::Overflow { price, size })?;
-        queue.orders = queue.orders.saturating_add(1);
-        if self.nodes.len() <= index(slot) {
-            self.nodes
-                .resize(index(slot).saturating_add(1), Node::VACANT);
-        }
-        match self.nodes.get_mut(index(next)) {
-            Some(next) => node.prev = std::mem::replace(&mut next.prev, slot),
-            None => node.prev = std::mem::replace(&mut queue.tail, slot),
-        }
-        match self.nodes.get_mut(index(node.prev)) {
-            Some(prev) => prev.next = slot,
-            None => queue.head = slot,
-        }
-        if let Some(place) = self.nodes.get_mut(index(slot)) {
-            *place = node;
-        }
-        self.len = self.len.saturating_add(1);
-        Ok(())
+    /// The order that is first in priority, when its price reaches the limit of a taker.
+    pub(crate) fn first(&self, market: u32, taker_side: Side, limit: Ticks) -> Option<Resting> {
+        let ladders = &self.queues.ladders;
+        let at = ladders.best(place_of(market, taker_side.opposite()))?;
+        let slot = ladders.level(at)?.head;
+        let maker = self.get(slot)?;
+        reaches(taker_side, limit, maker.price).then_some(maker)
     }
 
-    /// Takes a node out. What is returned still names its neighbours.
-    pub(crate) fn unlink(&mut self, slot: u32) -> Option<Node> {
-        let node = *self.node(slot)?;
-        let ladder = self
-            .markets
-            .get_mut(index(node.market))?
-            .ladder_mut(node.side);
-        let key = rank(node.side, node.price);
-        let queue = ladder.get_mut(&key)?;
-        queue.size = queue.size.saturating_sub(node.size);
-        queue.orders = queue.orders.saturating_sub(1);
-        match self.nodes.get_mut(index(node.prev)) {
-            Some(prev) => prev.next = node.next,
-            None => queue.head = node.next,
+    /// Takes lots from an order, those that it shows first; all of them remove it. True when that
+    /// refreshed an iceberg.
+    pub(crate) fn cut(&mut self, order: &Resting, lots: Lots) -> bool {
+        let slot = order.slot;
+        let rest = order.total().saturating_sub(lots);
+        if lots < order.size {
+            let left = order.size.saturating_sub(lots);
+            self.resize(slot, order.size, left);
+            return false;
         }
-        match self.nodes.get_mut(index(node.next)) {
-            Some(next) => next.prev = node.prev,
-            None => queue.tail = node.prev,
-        }
-        if queue.orders == 0 {
-            ladder.remove(&key);
-        }
-        if let Some(place) = self.nodes.get_mut(index(slot)) {
-            *place = Node::VACANT;
-        }
-        self.len = self.len.saturating_sub(1);
-        Some(node)
-    }
-
-    /// Gives an order another size. The caller knows that the level's total has room for it.
-    pub(crate) fn resize(&mut self, slot: u32, size: Lots) {
-        let Some(node) = self.nodes.get_mut(index(slot)) else {
-            return;
+        let removed = self.queues.unlink(slot);
+        self.log
+            .extend(removed.map(|node| Change::removed(slot, &node)));
+        let (Some(node), true) = (removed, rest > 0) else {
+            return false;
         };
-        let books = self.markets.get_mut(index(node.market));
-        let ladder = books.map(|market| market.ladder_mut(node.side));
-        let queue = ladder.and_then(|ladder| ladder.get_mut(&rank(node.side, node.price)));
-        if let Some(queue) = queue {
-            queue.size = queue.size.saturating_sub(node.size).saturating_add(size);
+        let iceberg = self.queues.iceberg(slot);
+        let size = iceberg.display.min(rest);
+        let hidden = rest.saturating_sub(size);
+        self.set_iceberg(slot, Iceberg { hidden, ..iceberg });
+        let linked = self
+            .queues
+            .link(slot, Node::new(node.place, node.price, size, NONE));
+        debug_assert!(linked.is_some(), "a level has room for its own lots");
+        self.log.push(Change::Inserted { slot });
+        self.refreshed.push(Resting {
+            size,
+            hidden,
+            ..*order
+        });
+        true
+    }
+
+    /// The market's side as a place, when the slot can take an order.
+    fn vacant(&self, slot: u32, market: u32, side: Side) -> Result<u32, BookError> {
+        if slot > OrderId::MAX_SLOT {
+            return Err(BookError::Slot(slot));
         }
-        node.size = size;
+        if self.queues.node(slot).is_some() {
+            return Err(BookError::Occupied(slot));
+        }
+        let place = place_of(market, side);
+        let exists = self.queues.ladders.has(place);
+        exists.then_some(place).ok_or(BookError::Market(market))
     }
 
-    fn node(&self, slot: u32) -> Option<&Node> {
-        self.nodes.get(index(slot)).filter(|node| node.size > 0)
+    fn resize(&mut self, slot: u32, before: Lots, size: Lots) {
+        self.queues.resize(slot, size);
+        self.log.push(Change::Resized { slot, size: before });
     }
 
-    fn ladder(&self, market: u32, side: Side) -> Option<&Ladder> {
-        self.markets
-            .get(index(market))
-            .map(|market| market.ladder(side))
+    fn set_iceberg(&mut self, slot: u32, iceberg: Iceberg) {
+        let before = self.queues.iceberg(slot);
+        self.queues.set_iceberg(slot, iceberg);
+        self.log.push(Change::Iceberg { slot, before });
     }
+}
 
-    fn queue(&self, queue: &Queue) -> impl Iterator<Item = Resting> {
-        let mut at = queue.head;
-        std::iter::from_fn(move || {
-            let node = self.node(at)?;
-            let slot = std::mem::replace(&mut at, node.next);
-            Some(node.resting(slot))
-        })
+/// Whether a taker with this limit trades at a price of the other side.
+pub(crate) fn reaches(taker_side: Side, limit: Ticks, price: Ticks) -> bool {
+    match taker_side {
+        Side::Buy => price <= limit,
+        Side::Sell => price >= limit,
     }
 }

@@ -3,12 +3,25 @@
 //! [`Books`] holds the books of all markets of one group. An order is named by the slot of its
 //! record; what else belongs to it is the caller's. Every change since the last
 //! [`seal`](Books::seal) can be taken back by [`rollback`](Books::rollback).
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod books;
+mod engine;
+mod ladder;
 mod meet;
+mod prefetch;
+mod queue;
+mod tree;
 mod undo;
 
 pub use books::{BookError, Books, Level, Resting};
+pub use engine::{Command, Engine, Event, NewOrder, Rejection, Removal, SelfTrade, Tif};
 pub use meet::{Stop, Taken, Verdict};
 pub use undo::ChangedLevel;
+
+/// In place of a number: there is none.
+const NONE: u32 = u32::MAX;
+
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

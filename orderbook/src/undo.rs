@@ -1,5 +1,6 @@
 use crate::Books;
-use crate::books::Node;
+use crate::ladder::side_of;
+use crate::queue::{Iceberg, Node};
 use ballast_types::{Lots, Side, Ticks};
 
 /// A level whose total is not what it was at the last seal.
@@ -15,83 +16,110 @@ pub struct ChangedLevel {
     pub size: Lots,
 }
 
+/// A level as it was before it changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Touched {
+    /// The number that it had then.
+    pub(crate) at: u32,
+    /// Market and side.
+    pub(crate) place: u32,
+    pub(crate) price: Ticks,
+    pub(crate) size: Lots,
+}
+
 /// One change of one order, with what it takes to undo it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Change {
-    pub(crate) slot: u32,
-    /// The order. Of a removed one, `next` names the order that it stood before.
-    pub(crate) node: Node,
-    /// Size before, 0 when the order did not rest.
-    pub(crate) before: Lots,
-    /// Size after, 0 when the order no longer rests.
-    pub(crate) after: Lots,
+pub(crate) enum Change {
+    Inserted {
+        slot: u32,
+    },
+    Resized {
+        slot: u32,
+        /// What it was.
+        size: Lots,
+    },
+    Removed {
+        slot: u32,
+        /// The order that it stood before.
+        next: u32,
+        place: u32,
+        price: Ticks,
+        size: Lots,
+    },
+    /// The entry of a slot in the table of icebergs is another.
+    Iceberg {
+        slot: u32,
+        before: Iceberg,
+    },
+}
+
+impl Change {
+    pub(crate) fn removed(slot: u32, node: &Node) -> Self {
+        let Node {
+            price,
+            size,
+            next,
+            place,
+            ..
+        } = *node;
+        Self::Removed {
+            slot,
+            next,
+            place,
+            price,
+            size,
+        }
+    }
 }
 
 impl Books {
     /// The levels whose totals differ from those of the last seal, by market, side and price.
     pub fn changed(&self) -> Vec<ChangedLevel> {
-        let key = |level: &ChangedLevel| (level.market, level.side, level.price);
-        let difference = |change: &Change| {
-            let order = change.node.resting(change.slot);
-            let size = change.after.wrapping_sub(change.before);
-            ChangedLevel {
-                market: order.market,
-                side: order.side,
-                price: order.price,
+        let key = |touched: &Touched| (touched.place, touched.price);
+        let mut levels: Vec<_> = self.queues.touched.iter().collect();
+        // A stable sort: of several the first tells what was before.
+        levels.sort_by_key(|touched| key(touched));
+        levels.dedup_by_key(|touched| key(touched));
+        let changed = levels.into_iter().filter_map(|touched| {
+            let (market, side) = (touched.place >> 1, side_of(touched.place));
+            let size = self.total(market, side, touched.price);
+            (size != touched.size).then_some(ChangedLevel {
+                market,
+                side,
+                price: touched.price,
                 size,
-            }
-        };
-        let mut differences: Vec<_> = self.log.iter().map(difference).collect();
-        differences.sort_unstable_by_key(key);
-        let of_level = differences.chunk_by(|a, b| key(a) == key(b));
-        of_level
-            .filter_map(|level| {
-                // The sum of all is the difference of two totals, so it fits, in any order.
-                let sum = level
-                    .iter()
-                    .fold(0, |sum: Lots, part| sum.wrapping_add(part.size));
-                let &ChangedLevel {
-                    market,
-                    side,
-                    price,
-                    ..
-                } = level.first()?;
-                let size = self.total(market, side, price);
-                (sum != 0).then_some(ChangedLevel {
-                    market,
-                    side,
-                    price,
-                    size,
-                })
             })
-            .collect()
+        });
+        changed.collect()
     }
 
     /// The block is committed: what was done until now can no longer be taken back.
     pub fn seal(&mut self) {
         self.log.clear();
+        self.queues.forget_touched();
     }
 
     /// The block is dropped: everything is again as it was at the last seal.
     pub fn rollback(&mut self) {
-        while let Some(Change {
-            slot,
-            node,
-            before,
-            after,
-        }) = self.log.pop()
-        {
-            if before == 0 {
-                self.unlink(slot);
-            } else if after == 0 {
-                let linked = self.link(slot, node);
-                debug_assert!(
-                    linked.is_ok(),
-                    "an order returns to where it was: {linked:?}"
-                );
-            } else {
-                self.resize(slot, before);
+        while let Some(change) = self.log.pop() {
+            match change {
+                Change::Inserted { slot } => {
+                    self.queues.unlink(slot);
+                }
+                Change::Resized { slot, size } => self.queues.resize(slot, size),
+                Change::Iceberg { slot, before } => self.queues.set_iceberg(slot, before),
+                Change::Removed {
+                    slot,
+                    next,
+                    place,
+                    price,
+                    size,
+                } => {
+                    let linked = self.queues.link(slot, Node::new(place, price, size, next));
+                    debug_assert!(linked.is_some(), "an order returns to where it was");
+                }
             }
         }
+        self.queues.forget_touched();
     }
 }

@@ -145,6 +145,7 @@ fn a_removed_order_is_gone_and_its_slot_free() {
         side: Sell,
         price: 100,
         size: 6,
+        hidden: 0,
     };
     assert_eq!(books.get(2), Some(order));
     assert_eq!(books.remove(2), Some(order));

@@ -1,6 +1,7 @@
 //! One file per subcommand: its arguments and its `run`.
 
 pub mod bench;
+pub mod book;
 pub mod cometbft;
 pub mod dev;
 pub mod exec_child;

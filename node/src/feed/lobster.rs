@@ -4,10 +4,14 @@ use std::str::FromStr;
 
 use ballast_types::{Lots, Side, Ticks};
 
-/// Recorded prices are in units of 1/10,000; a tick of the market is 1/100.
-const PER_TICK: i64 = 100;
+/// Recorded prices are in units of 1/10,000; a tick of the exchange's market is 1/100.
+const PER_CENT: i64 = 100;
 /// Columns of a level: ask price, ask size, bid price, bid size.
 const LEVEL: usize = 4;
+/// Columns of a message.
+const FIELDS: usize = 6;
+/// Largest size of an order or of a level.
+const MAX_SIZE: Lots = 1 << 48;
 
 /// What a message says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +85,13 @@ impl Row {
 }
 
 impl Sample {
-    /// Reads the text of both files.
+    /// Reads the text of both files, for a market whose tick is 1/100.
     ///
     /// # Errors
     /// Names the file, the line, and what does not fit.
     pub fn parse(messages: &str, book: &str) -> Result<Self, String> {
-        let messages = lines("messages", messages, message)?;
-        let rows = lines("book", book, row)?;
+        let messages = lines("messages", messages, |line| Message::parse(line, PER_CENT))?;
+        let rows = lines("book", book, |line| Row::parse(line, PER_CENT))?;
         if messages.len() != rows.len() || messages.is_empty() {
             let (messages, rows) = (messages.len(), rows.len());
             return Err(format!("book: has {rows} rows for {messages} messages"));
@@ -110,94 +114,126 @@ fn lines<T>(
         .collect()
 }
 
-fn message(line: &str) -> Result<Message, String> {
-    let fields: Vec<&str> = line.split(',').collect();
-    let [time, kind, order, size, price, side] = fields.as_slice() else {
-        return Err(format!("{} fields, 6 are expected", fields.len()));
-    };
-    let kind = match *kind {
-        "1" => Kind::New,
-        "2" => Kind::Reduce,
-        "3" => Kind::Delete,
-        "4" => Kind::Trade,
-        "5" | "6" | "7" => Kind::Nothing,
-        _ => return Err(format!("type: {kind:?} is not from 1 to 7")),
-    };
-    let price = number("price", price)?;
-    Ok(Message {
-        time: nanoseconds(time)?,
-        kind,
-        order: number("order", order)?,
-        size: number("size", size)?,
-        // Hidden orders trade between ticks too.
-        price: if kind == Kind::Nothing {
-            price / PER_TICK
-        } else {
-            ticks(price)?
-        },
-        side: match *side {
-            "1" => Side::Buy,
-            "-1" => Side::Sell,
-            _ => return Err(format!("direction: {side:?} is neither 1 nor -1")),
-        },
-    })
+impl Message {
+    /// Reads a line of a message file. A tick has `per_tick` recorded units.
+    ///
+    /// # Errors
+    /// Names the field and the value that do not fit.
+    pub fn parse(line: &str, per_tick: i64) -> Result<Self, String> {
+        let mut fields = line.split(',').map(str::trim);
+        let mut all = [""; FIELDS];
+        for (at, place) in all.iter_mut().enumerate() {
+            let field = fields.next();
+            *place = field.ok_or_else(|| format!("{at} fields, {FIELDS} are expected"))?;
+        }
+        // A seventh names the market participant, in newer files.
+        let more = fields.count();
+        if more > 1 {
+            return Err(format!("{} fields, {FIELDS} are expected", FIELDS + more));
+        }
+        let [time, kind, order, size, price, side] = all;
+        let kind = match kind {
+            "1" => Kind::New,
+            "2" => Kind::Reduce,
+            "3" => Kind::Delete,
+            "4" => Kind::Trade,
+            "5" | "6" | "7" => Kind::Nothing,
+            _ => return Err(format!("type: {kind:?} is not from 1 to 7")),
+        };
+        let price = number("price", price)?;
+        Ok(Self {
+            time: nanoseconds(time)?,
+            kind,
+            order: number("order", order)?,
+            size: bounded("size", size)?,
+            // Hidden orders trade between ticks too.
+            price: match kind {
+                Kind::Nothing => price / per_tick,
+                _ => ticks(price, per_tick)?,
+            },
+            side: match side {
+                "1" => Side::Buy,
+                "-1" => Side::Sell,
+                _ => return Err(format!("direction: {side:?} is neither 1 nor -1")),
+            },
+        })
+    }
 }
 
-fn row(line: &str) -> Result<Row, String> {
-    let fields: Result<Vec<i64>, _> = line.split(',').map(|text| number("level", text)).collect();
-    let fields = fields?;
-    if fields.is_empty() || !fields.len().is_multiple_of(LEVEL) {
-        return Err(format!(
-            "{} fields, a multiple of {LEVEL} is expected",
-            fields.len()
-        ));
-    }
-    let mut row = Row {
-        depth: fields.len() / LEVEL,
-        ..Row::default()
-    };
-    for level in fields.chunks_exact(LEVEL) {
-        let [ask, ask_size, bid, bid_size] = level else {
-            continue;
-        };
-        // A level that does not exist has size zero.
-        for (levels, price, size) in [
-            (&mut row.asks, *ask, *ask_size),
-            (&mut row.bids, *bid, *bid_size),
-        ] {
-            if size > 0 {
-                levels.push((ticks(price)?, size));
+impl Row {
+    /// Reads a line of a book file. A tick has `per_tick` recorded units.
+    ///
+    /// # Errors
+    /// Names the field and the value that do not fit.
+    pub fn parse(line: &str, per_tick: i64) -> Result<Self, String> {
+        let mut fields = line.split(',').map(str::trim);
+        let mut row = Self::default();
+        while let Some(ask) = fields.next() {
+            let mut next = || {
+                let short = || {
+                    let count = line.split(',').count();
+                    format!("{count} fields, a multiple of {LEVEL} is expected")
+                };
+                fields.next().ok_or_else(short)
+            };
+            let (ask_size, bid, bid_size) = (next()?, next()?, next()?);
+            row.depth += 1;
+            // A level that does not exist has size zero.
+            for (levels, price, size) in [
+                (&mut row.asks, ask, ask_size),
+                (&mut row.bids, bid, bid_size),
+            ] {
+                let (price, size) = (number("level", price)?, bounded("level", size)?);
+                if size > 0 {
+                    levels.push((ticks(price, per_tick)?, size));
+                }
             }
         }
+        Ok(row)
     }
-    Ok(row)
 }
 
 fn number<T: FromStr>(field: &str, text: &str) -> Result<T, String> {
-    text.trim()
-        .parse()
+    text.parse()
         .map_err(|_| format!("{field}: {text:?} is not a number"))
 }
 
-fn ticks(price: i64) -> Result<Ticks, String> {
-    match price % PER_TICK {
-        0 => Ok(price / PER_TICK),
-        _ => Err(format!("price: {price} is not in whole cents")),
+/// A size that the total of a level can count many times.
+fn bounded(field: &str, text: &str) -> Result<Lots, String> {
+    let size: Lots = number(field, text)?;
+    match (0..=MAX_SIZE).contains(&size) {
+        true => Ok(size),
+        false => Err(format!("{field}: {size} is not from 0 to {MAX_SIZE}")),
     }
 }
 
-/// Nanoseconds of decimal seconds, without a float between.
-fn nanoseconds(text: &str) -> Result<u64, String> {
-    let bad = || format!("time: {text:?} is not in seconds with at most 9 decimals");
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    if part.len() > 9 {
-        return Err(bad());
+fn ticks(price: i64, per_tick: i64) -> Result<Ticks, String> {
+    match price % per_tick {
+        0 => Ok(price / per_tick),
+        _ => Err(format!("price: {price} is not a multiple of {per_tick}")),
     }
+}
+
+/// Nanoseconds of decimal seconds, without a float between. Further decimals are cut.
+fn nanoseconds(text: &str) -> Result<u64, String> {
+    let bad = || format!("time: {text:?} is not in decimal seconds");
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let seconds: u64 = whole.parse().map_err(|_| bad())?;
-    let part: u64 = format!("{part:0<9}").parse().map_err(|_| bad())?;
+    let mut nanoseconds = 0;
+    for (at, digit) in part.bytes().enumerate() {
+        if !digit.is_ascii_digit() {
+            return Err(bad());
+        }
+        if at < 9 {
+            nanoseconds = nanoseconds * 10 + u64::from(digit - b'0');
+        }
+    }
+    for _ in part.len()..9 {
+        nanoseconds *= 10;
+    }
     seconds
         .checked_mul(1_000_000_000)
-        .and_then(|ns| ns.checked_add(part))
+        .and_then(|ns| ns.checked_add(nanoseconds))
         .ok_or_else(bad)
 }
 
@@ -230,6 +266,25 @@ mod tests {
     }
 
     #[test]
+    fn prices_of_any_unit_and_times_of_any_precision_are_read() {
+        let line = "34200.1234567891, 1, 7, 18, 5853333, -1, null\r";
+        let message = Message::parse(line.trim_end(), 1).expect("reads");
+        assert_eq!(
+            (message.time, message.price),
+            (34_200_123_456_789, 5_853_333)
+        );
+        assert_eq!(
+            Message::parse("1,7,0,0,-1,-1", 1).expect("reads").kind,
+            Kind::Nothing
+        );
+        let row = Row::parse("9999999999,0,5853333,7", 1).expect("reads");
+        assert_eq!(
+            (row.depth, row.bids, row.asks),
+            (1, vec![(5_853_333, 7)], vec![])
+        );
+    }
+
+    #[test]
     fn errors_name_file_line_and_value() {
         for (messages, book, expected) in [
             (
@@ -245,14 +300,20 @@ mod tests {
             (
                 "1,1,1,1,150,1",
                 "",
-                "messages: line 1: price: 150 is not in whole cents",
+                "messages: line 1: price: 150 is not a multiple of 100",
             ),
             (
-                "1.0000000001,1,1,1,100,1",
+                "1.0x,1,1,1,100,1",
                 "",
-                "messages: line 1: time: \"1.0000000001\" is not",
+                "messages: line 1: time: \"1.0x\" is not",
             ),
             ("1,1,1,1,100", "", "messages: line 1: 5 fields"),
+            ("1,1,1,1,100,1,x,y", "", "messages: line 1: 8 fields"),
+            (
+                "1,1,1,-1,100,1",
+                "",
+                "messages: line 1: size: -1 is not from 0",
+            ),
             (
                 "1,1,1,1,100,1",
                 "100,1,x,1",

@@ -155,8 +155,8 @@ impl Follower {
             self.note(&format!("{unasked} events that no action asked for"));
         }
         let book = &self.mirror.book;
-        let equal = self.live.bids() == book.levels(Side::Buy)
-            && self.live.asks() == book.levels(Side::Sell);
+        let equal = book.levels(Side::Buy).eq(self.live.bids())
+            && book.levels(Side::Sell).eq(self.live.asks());
         self.report.live_books_equal += usize::from(equal);
         if !equal {
             self.note("the book of the WebSocket is not that of the events");

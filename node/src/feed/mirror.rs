@@ -254,6 +254,10 @@ mod tests {
             "price": 10, "size": size, "client_id": client})
     }
 
+    fn levels(mirror: &Mirror) -> Vec<(Ticks, Lots)> {
+        mirror.book.levels(Side::Sell).collect()
+    }
+
     fn post(id: u128, size: Lots) -> Act {
         Act::Post {
             id,
@@ -283,10 +287,10 @@ mod tests {
             ])),
         );
         mirror.follow(&post(1, 5), &ok(Some("100"))).expect("rests");
-        assert_eq!(mirror.book.levels(Side::Sell), [(10, 5)]);
+        assert_eq!(levels(&mirror), [(10, 5)]);
         mirror.follow(&post(2, 6), &ok(Some("101"))).expect("rests");
         mirror.follow(&take, &ok(Some("102"))).expect("trades");
-        assert_eq!(mirror.book.levels(Side::Sell), [(10, 2)]);
+        assert_eq!(levels(&mirror), [(10, 2)]);
         mirror.add(
             "M",
             events(json!([
@@ -301,7 +305,7 @@ mod tests {
             left: 1,
         };
         mirror.follow(&reduce, &ok(None)).expect("shrinks");
-        assert_eq!(mirror.book.levels(Side::Sell), [(10, 1)]);
+        assert_eq!(levels(&mirror), [(10, 1)]);
         mirror
             .follow(&Act::Cancel { id: 2 }, &ok(None))
             .expect("goes");
@@ -331,6 +335,6 @@ mod tests {
             .follow(&Act::Cancel { id: 9 }, &ok(None))
             .expect_err("nothing");
         assert!(error.ends_with("no event of it"), "{error}");
-        assert_eq!(mirror.book.levels(Side::Sell), [(10, 11)]);
+        assert_eq!(levels(&mirror), [(10, 11)]);
     }
 }

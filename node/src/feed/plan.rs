@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 
 use ballast_types::{Lots, Side, Ticks};
 
-use super::book::{Book, at_or_better};
+use super::book::{Book, Trade, at_or_better};
 use super::lobster::{Kind, Message, Row, Sample};
 
 /// Client ids from here on name unattributed orders; recorded orders have smaller ones.
-const UNATTRIBUTED: u128 = 1 << 64;
+pub const UNATTRIBUTED: u128 = 1 << 64;
 /// Actions that one block is asked to hold at most.
 const MAX_RUN: usize = 200;
 
@@ -83,8 +83,12 @@ pub struct Plan {
     pub unattributed: usize,
     /// The comparisons with the planner's own book.
     pub tally: Tally,
-    /// The book at the end.
+    /// The book as it is now.
     pub book: Book,
+    /// Trades in that book.
+    pub trades: Vec<Trade>,
+    /// How many unattributed orders there were.
+    unseen: u128,
 }
 
 /// Sum of comparisons.
@@ -106,9 +110,14 @@ impl Tally {
         let rows = step
             .checked_sub(1)
             .and_then(|at| sample.rows.get(at..=step));
-        let Some([before, after]) = rows else {
-            return false;
-        };
+        match rows {
+            Some([before, after]) => self.compare(step, before, after, book),
+            _ => false,
+        }
+    }
+
+    /// Compares the book with the row `after` and counts the outcome. True when they agree.
+    pub fn compare(&mut self, step: usize, before: &Row, after: &Row, book: &Book) -> bool {
         let (levels, wrong) = compare(book, before, after);
         self.steps += 1;
         self.levels += levels;
@@ -130,18 +139,14 @@ pub fn compare(book: &Book, before: &Row, after: &Row) -> (usize, Vec<String>) {
                 .into_iter()
                 .all(|last| last.is_none_or(|last| at_or_better(side, price, last)))
         };
-        let recorded: Vec<_> = after
-            .side(side)
-            .iter()
-            .copied()
-            .filter(|level| determined(level.0))
-            .collect();
-        let found: Vec<_> = book
-            .levels(side)
-            .into_iter()
-            .filter(|level| determined(level.0))
-            .collect();
+        let recorded = after.side(side).iter().copied();
+        let recorded: Vec<_> = recorded.filter(|level| determined(level.0)).collect();
+        let found = book.levels(side);
+        let found: Vec<_> = found.take_while(|level| determined(level.0)).collect();
         compared += recorded.len();
+        if recorded == found {
+            continue;
+        }
         let prices: BTreeSet<_> = recorded.iter().chain(&found).map(|level| level.0).collect();
         for price in prices {
             let (recorded, found) = (size_at(&recorded, price), size_at(&found, price));
@@ -195,28 +200,33 @@ pub fn runs(items: &[Item]) -> Vec<&[Item]> {
 /// Plans a whole sample.
 pub fn plan(sample: &Sample) -> Plan {
     let mut plan = Plan::default();
-    let mut next = UNATTRIBUTED;
     if let Some(first) = sample.rows.first() {
-        plan.adopt(
-            &Row {
-                depth: first.depth,
-                ..Row::default()
-            },
-            first,
-            true,
-            &mut next,
-        );
+        plan.seed(first);
     }
-    for (step, message) in sample.messages.iter().enumerate().skip(1) {
-        plan.follow(message);
-        plan.items.push(Item::Check(step));
-        plan.tally.check(sample, step, &plan.book);
-        plan.adopt(&sample.rows[step - 1], &sample.rows[step], false, &mut next);
+    let steps = (1..).zip(sample.rows.windows(2));
+    for (message, (step, rows)) in sample.messages.iter().skip(1).zip(steps) {
+        if let [before, after] = rows {
+            plan.step(step, message, before, after);
+        }
     }
     plan
 }
 
 impl Plan {
+    /// The first row: all that it shows is adopted.
+    pub fn seed(&mut self, first: &Row) {
+        self.adopt(None, first);
+        self.adopted = 0;
+    }
+
+    /// Does what a message says, compares with the row after it, and adopts what came into view.
+    pub fn step(&mut self, step: usize, message: &Message, before: &Row, after: &Row) {
+        self.follow(message);
+        self.items.push(Item::Check(step));
+        self.tally.compare(step, before, after, &self.book);
+        self.adopt(Some(before), after);
+    }
+
     fn act(&mut self, act: Act) {
         match act {
             Act::Cancel { id } => {
@@ -231,13 +241,13 @@ impl Plan {
                 price,
                 size,
             } => self.book.rest(side, price, id, size),
-            Act::Take { side, price, size } => self.book.take(side, price, size),
+            Act::Take { side, price, size } => self.book.take(side, price, size, &mut self.trades),
         }
         self.items.push(Item::Act(act));
     }
 
     /// Does what a message says.
-    fn follow(&mut self, message: &Message) {
+    pub fn follow(&mut self, message: &Message) {
         let Message {
             kind,
             size,
@@ -276,7 +286,7 @@ impl Plan {
     }
 
     fn unattributed_at(&self, side: Side, price: Ticks) -> Option<u128> {
-        let orders = self.book.orders(side, price).iter();
+        let orders = self.book.orders(side, price).into_iter();
         orders.map(|order| order.id).find(|id| *id >= UNATTRIBUTED)
     }
 
@@ -295,28 +305,30 @@ impl Plan {
         })
     }
 
-    /// Brings the levels of `after` that are not determined about.
-    fn adopt(&mut self, before: &Row, after: &Row, seed: bool, next: &mut u128) {
+    /// Brings the levels of `after` about that are not determined: those beyond `before`.
+    fn adopt(&mut self, before: Option<&Row>, after: &Row) {
         let mut acts = Vec::new();
         for side in SIDES {
-            let beyond = |price: Ticks| {
-                let seen = before
-                    .last(side)
-                    .is_none_or(|last| at_or_better(side, price, last));
-                let shown = after
-                    .last(side)
-                    .is_none_or(|last| at_or_better(side, price, last));
-                shown && (seed || !seen)
+            let seen = |price: Ticks| {
+                before.is_some_and(|row| {
+                    let last = row.last(side);
+                    last.is_none_or(|last| at_or_better(side, price, last))
+                })
             };
-            let found = self.book.levels(side);
-            let prices = found.iter().chain(after.side(side)).map(|level| level.0);
-            let prices: BTreeSet<_> = prices.filter(|price| beyond(*price)).collect();
+            let shown = |price: Ticks| {
+                let last = after.last(side);
+                last.is_none_or(|last| at_or_better(side, price, last))
+            };
+            let found = self.book.levels(side).skip_while(|level| seen(level.0));
+            let found: Vec<_> = found.take_while(|level| shown(level.0)).collect();
+            let recorded = after.side(side).iter().copied();
+            let recorded: Vec<_> = recorded.filter(|level| !seen(level.0)).collect();
+            let prices: BTreeSet<_> = found.iter().chain(&recorded).map(|level| level.0).collect();
             for price in prices {
-                let wanted = size_at(after.side(side), price);
-                let missing = wanted - size_at(&found, price);
-                self.adopted += usize::from(missing != 0 && !seed);
+                let missing = size_at(&recorded, price) - size_at(&found, price);
+                self.adopted += usize::from(missing != 0);
                 if missing > 0 {
-                    acts.extend(self.put_in_front(side, price, missing, next));
+                    acts.extend(self.put_in_front(side, price, missing));
                 } else {
                     acts.extend(self.drop_from_back(side, price, -missing));
                 }
@@ -327,13 +339,7 @@ impl Plan {
         acts.into_iter().for_each(|act| self.act(act));
     }
 
-    fn put_in_front(
-        &mut self,
-        side: Side,
-        price: Ticks,
-        missing: Lots,
-        next: &mut u128,
-    ) -> Vec<Act> {
+    fn put_in_front(&mut self, side: Side, price: Ticks, missing: Lots) -> Vec<Act> {
         let old = self.book.orders(side, price);
         let mut acts: Vec<_> = old
             .iter()
@@ -341,7 +347,7 @@ impl Plan {
             .collect();
         let (front, rest) = match old.split_first() {
             Some((first, rest)) if first.id >= UNATTRIBUTED => (first.size, rest),
-            _ => (0, old),
+            _ => (0, old.as_slice()),
         };
         let post = |id, size| Act::Post {
             id,
@@ -349,10 +355,10 @@ impl Plan {
             price,
             size,
         };
-        acts.push(post(*next, front + missing));
+        acts.push(post(UNATTRIBUTED + self.unseen, front + missing));
         acts.extend(rest.iter().map(|order| post(order.id, order.size)));
         self.reentered += old.len();
-        *next += 1;
+        self.unseen += 1;
         acts
     }
 
@@ -476,7 +482,6 @@ mod tests {
     #[test]
     fn adoption_puts_missing_size_in_front_and_takes_surplus_from_the_back() {
         let mut plan = Plan::default();
-        let mut next = UNATTRIBUTED;
         plan.book.rest(Side::Buy, 100, 7, 3);
         plan.book.rest(Side::Buy, 100, 8, 4);
         let before = Row {
@@ -490,7 +495,7 @@ mod tests {
             asks: Vec::new(),
         };
 
-        plan.adopt(&before, &with(12), false, &mut next);
+        plan.adopt(Some(&before), &with(12));
         let post = |id, size| Act::Post {
             id,
             side: Side::Buy,
@@ -506,7 +511,7 @@ mod tests {
         assert_eq!((plan.adopted, plan.reentered), (1, 2));
 
         plan.items.clear();
-        plan.adopt(&before, &with(6), false, &mut next);
+        plan.adopt(Some(&before), &with(6));
         let reduce = Act::Reduce {
             id: 7,
             price: 100,
@@ -516,7 +521,7 @@ mod tests {
         assert_eq!(acts(&plan), [Act::Cancel { id: 8 }, reduce]);
 
         plan.items.clear();
-        plan.adopt(&before, &with(6), false, &mut next);
+        plan.adopt(Some(&before), &with(6));
         assert_eq!(acts(&plan), [], "nothing is left to adopt");
     }
 

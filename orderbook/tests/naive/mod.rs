@@ -7,19 +7,28 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Default)]
 pub(crate) struct Naive {
     markets: u32,
-    /// In the order in which they came.
-    orders: Vec<Resting>,
-    sealed: Vec<Resting>,
+    /// In the order in which they came, or were refreshed.
+    orders: Vec<Order>,
+    sealed: Vec<Order>,
+    /// Refreshes of the last take.
+    pub(crate) refreshed: Vec<Resting>,
+}
+
+/// An order and what a refresh of it shows.
+#[derive(Clone, Copy, PartialEq)]
+struct Order {
+    resting: Resting,
+    display: Lots,
 }
 
 type Totals = BTreeMap<(u32, Side, Ticks), Lots>;
 
-fn totals(orders: &[Resting]) -> Totals {
+fn totals(orders: &[Order]) -> Totals {
     let mut totals = Totals::new();
-    for order in orders {
+    for Order { resting, .. } in orders {
         *totals
-            .entry((order.market, order.side, order.price))
-            .or_default() += order.size;
+            .entry((resting.market, resting.side, resting.price))
+            .or_default() += resting.size;
     }
     totals
 }
@@ -32,54 +41,82 @@ impl Naive {
         }
     }
 
-    pub(crate) fn insert(&mut self, order: Resting) -> Result<(), BookError> {
+    /// A plain order when it hides nothing and `display` is 0.
+    pub(crate) fn insert(&mut self, order: Resting, display: Lots) -> Result<(), BookError> {
         let Resting {
             slot,
             market,
             side,
             price,
             size,
+            hidden,
         } = order;
-        let total = totals(&self.orders)
-            .get(&(market, side, price))
-            .copied()
-            .unwrap_or(0);
+        let iceberg = display != 0 || hidden != 0;
+        let same_level = |other: &&Order| {
+            let Resting {
+                market: m,
+                side: s,
+                price: p,
+                ..
+            } = other.resting;
+            (m, s, p) == (market, side, price)
+        };
+        let total = |order: &Resting| i128::from(order.size) + i128::from(order.hidden);
+        let of_level = self.orders.iter().filter(same_level);
+        let others: i128 = of_level.map(|other| total(&other.resting)).sum();
         if size < 1 {
             return Err(BookError::Size(size));
+        } else if hidden < 0 {
+            return Err(BookError::Size(hidden));
+        } else if iceberg && display < 1 {
+            return Err(BookError::Size(display));
         } else if slot > OrderId::MAX_SLOT {
             return Err(BookError::Slot(slot));
         } else if self.get(slot).is_some() {
             return Err(BookError::Occupied(slot));
         } else if market >= self.markets {
             return Err(BookError::Market(market));
-        } else if i128::from(total) + i128::from(size) > i128::from(i64::MAX) {
+        } else if others + total(&order) > i128::from(i64::MAX) {
+            let size = size.saturating_add(hidden);
             return Err(BookError::Overflow { price, size });
         }
-        self.orders.push(order);
+        self.orders.push(Order {
+            resting: order,
+            display,
+        });
         Ok(())
     }
 
+    fn position(&self, slot: u32) -> Option<usize> {
+        self.orders
+            .iter()
+            .position(|order| order.resting.slot == slot)
+    }
+
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Resting> {
-        let at = self.orders.iter().position(|order| order.slot == slot)?;
-        Some(self.orders.remove(at))
+        let at = self.position(slot)?;
+        Some(self.orders.remove(at).resting)
     }
 
     pub(crate) fn shrink(&mut self, slot: u32, size: Lots) -> Option<Resting> {
-        let order = self.orders.iter_mut().find(|order| order.slot == slot)?;
-        if !(1..order.size).contains(&size) {
+        let at = self.position(slot)?;
+        let order = &mut self.orders[at].resting;
+        if !(1..order.size + order.hidden).contains(&size) {
             return None;
         }
-        order.size = size;
+        order.size = order.size.min(size);
+        order.hidden = size - order.size;
         Some(*order)
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<Resting> {
-        self.orders.iter().find(|order| order.slot == slot).copied()
+        self.position(slot).map(|at| self.orders[at].resting)
     }
 
     pub(crate) fn orders(&self, market: u32, side: Side) -> Vec<Resting> {
-        let of_side = |order: &&Resting| order.market == market && order.side == side;
-        let mut orders: Vec<_> = self.orders.iter().filter(of_side).copied().collect();
+        let resting = self.orders.iter().map(|order| order.resting);
+        let of_side = |order: &Resting| order.market == market && order.side == side;
+        let mut orders: Vec<_> = resting.filter(of_side).collect();
         // A stable sort: within a price they stay in the order in which they came.
         orders.sort_by(|a, b| match side {
             Side::Buy => b.price.cmp(&a.price),
@@ -105,7 +142,7 @@ impl Naive {
         self.crossing(market, taker_side, limit).is_some()
     }
 
-    fn crossing(&self, market: u32, taker_side: Side, limit: Ticks) -> Option<Resting> {
+    pub(crate) fn crossing(&self, market: u32, taker_side: Side, limit: Ticks) -> Option<Resting> {
         let first = self
             .orders(market, taker_side.opposite())
             .first()
@@ -117,6 +154,25 @@ impl Naive {
         crosses.then_some(first)
     }
 
+    /// Takes lots from what an order shows, then from what it hides. True when it was refreshed.
+    pub(crate) fn cut(&mut self, slot: u32, lots: Lots) -> bool {
+        let at = self.position(slot).unwrap();
+        if lots < self.orders[at].resting.size {
+            self.orders[at].resting.size -= lots;
+            return false;
+        }
+        let mut order = self.orders.remove(at);
+        let rest = order.resting.size + order.resting.hidden - lots;
+        if rest == 0 {
+            return false;
+        }
+        order.resting.size = rest.min(order.display);
+        order.resting.hidden = rest - order.resting.size;
+        self.orders.push(order);
+        self.refreshed.push(order.resting);
+        true
+    }
+
     pub(crate) fn take(
         &mut self,
         (market, taker_side, limit): (u32, Side, Ticks),
@@ -124,44 +180,43 @@ impl Naive {
         max_fills: u32,
         mut judge: impl FnMut(&Resting, Lots) -> Verdict,
     ) -> Taken {
+        self.refreshed.clear();
         let (mut remaining, mut met) = (size.max(0), 0);
-        while remaining > 0 {
-            let Some(maker) = self.crossing(market, taker_side, limit) else {
-                return Taken {
-                    remaining,
-                    met,
-                    stop: Stop::NoCross,
-                };
-            };
-            if met == max_fills {
-                return Taken {
-                    remaining,
-                    met,
-                    stop: Stop::Limit,
-                };
+        let stop = loop {
+            if remaining == 0 {
+                break Stop::Done;
             }
-            match judge(&maker, remaining) {
-                Verdict::Fill(lots) if lots >= 1 && lots <= maker.size && lots <= remaining => {
+            let Some(maker) = self.crossing(market, taker_side, limit) else {
+                break Stop::NoCross;
+            };
+            if met >= max_fills {
+                break Stop::Limit;
+            }
+            let verdict = judge(&maker, remaining);
+            match verdict {
+                Verdict::Fill(lots) | Verdict::Decrement(lots)
+                    if lots >= 1 && lots <= maker.size && lots <= remaining =>
+                {
                     remaining -= lots;
-                    if self.shrink(maker.slot, maker.size - lots).is_none() {
-                        self.remove(maker.slot);
+                    met += 1;
+                    if self.cut(maker.slot, lots) {
+                        met += 1;
                     }
                 }
-                Verdict::Remove => drop(self.remove(maker.slot)),
-                Verdict::Fill(_) | Verdict::Stop => {
-                    return Taken {
-                        remaining,
-                        met,
-                        stop: Stop::Judge,
-                    };
+                Verdict::Remove | Verdict::RemoveAndStop => {
+                    self.remove(maker.slot);
+                    met += 1;
+                    if verdict == Verdict::RemoveAndStop {
+                        break Stop::Judge;
+                    }
                 }
+                Verdict::Fill(_) | Verdict::Decrement(_) | Verdict::Stop => break Stop::Judge,
             }
-            met += 1;
-        }
+        };
         Taken {
             remaining,
             met,
-            stop: Stop::Done,
+            stop,
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::accounts::AccountRef;
 use crate::groups::{GroupShard, PRIORITY, StopKey, WAITING_ORDERS};
 use crate::records::{OrderRecord, SpecialRecord};
+use ballast_orderbook::{BookError, Books};
 use ballast_types::{Condition, Lots, MarketId, OrderId};
 use bytemuck::Zeroable;
 
@@ -35,10 +36,7 @@ impl GroupShard {
         special: Option<SpecialRecord>,
     ) -> Option<()> {
         record.priority = self.next_priority()?;
-        let side = record.side();
-        self.books
-            .insert(slot, local, side, record.price, record.remaining)
-            .ok()?;
+        insert(&mut self.books, slot, local, &record, special.as_ref()).ok()?;
         self.link(slot, record, special)
     }
 
@@ -207,11 +205,39 @@ impl GroupShard {
         Some(record)
     }
 
-    /// Makes a resting order smaller in place.
+    /// Makes a resting order smaller in place; hidden lots go first.
     pub(crate) fn shrink(&mut self, slot: u32, size: Lots) -> Option<()> {
         self.books.shrink(slot, size)?;
-        self.orders.get_mut(slot)?.remaining = size;
+        let record = self.orders.get_mut(slot)?;
+        record.remaining = size;
+        if record.special() {
+            let special = self.special_mut(slot)?;
+            special.shown = special.shown.min(size);
+        }
         Some(())
+    }
+
+    /// Books what a meeting has left of a maker that is not gone. `shown` is what it shows then; when
+    /// that is nothing, the next lots show behind its level, and their number is returned.
+    pub(crate) fn cut(&mut self, slot: u32, remaining: Lots, shown: Lots) -> Option<Lots> {
+        let record = self.orders.get_mut(slot)?;
+        record.remaining = remaining;
+        let mut record = *record;
+        if !record.special() {
+            return None;
+        }
+        let special = self.special_mut(slot)?;
+        if shown > 0 {
+            special.shown = shown;
+            return None;
+        }
+        let next = special.display.min(remaining);
+        special.shown = next;
+        self.unlink_priority(&record);
+        record.priority = self.next_priority()?;
+        self.link_priority(slot, &record);
+        *self.orders.get_mut(slot)? = record;
+        Some(next)
     }
 
     /// What only special orders have.
@@ -239,6 +265,24 @@ impl GroupShard {
         let trailing = self.trades.get(local).map_or(0, |market| market.trailing);
         let trails = matches!(condition, Condition::Trail { .. });
         waiting < u64::from(limits.waiting_orders) && (!trails || trailing < limits.trailing_orders)
+    }
+}
+
+/// Puts an order into its book.
+pub(crate) fn insert(
+    books: &mut Books,
+    slot: u32,
+    local: u32,
+    record: &OrderRecord,
+    special: Option<&SpecialRecord>,
+) -> Result<(), BookError> {
+    let (side, price, size) = (record.side(), record.price, record.remaining);
+    match special.filter(|special| special.display > 0) {
+        Some(&SpecialRecord { shown, display, .. }) => {
+            let hidden = size.saturating_sub(shown);
+            books.insert_iceberg(slot, local, side, price, shown, hidden, display)
+        }
+        None => books.insert(slot, local, side, price, size),
     }
 }
 

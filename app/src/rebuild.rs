@@ -4,7 +4,7 @@
 use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::{GroupShard, WAITING_ORDERS, kind_of};
 use crate::index::Index;
-use crate::orders::stop_key;
+use crate::orders::{insert, stop_key};
 use crate::records::OrderRecord;
 use crate::state::State;
 use ballast_orderbook::Books;
@@ -122,8 +122,7 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
     let mut books = Books::new(shard.markets.len());
     for (slot, order) in &resting {
         let local = state.chain.local(MarketId(order.market));
-        books
-            .insert(*slot, local, order.side(), order.price, order.remaining)
+        insert(&mut books, *slot, local, order, shard.special(*slot, order))
             .map_err(|error| format!("slot {slot}: {error}"))?;
     }
     for (local, market) in (0_u32..).zip(&shard.markets) {

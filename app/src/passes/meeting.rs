@@ -241,7 +241,7 @@ pub(crate) fn take(
         order.size,
         u32::from(order.max_fills),
         |resting, left| {
-            let Some(maker) = orders.get(resting.slot).filter(|_| halt.is_none()) else {
+            let Some(maker) = orders.get(resting.slot) else {
                 return Verdict::Stop;
             };
             let meeting = floor.judge(taker, maker, resting, left, traded);
@@ -250,12 +250,11 @@ pub(crate) fn take(
                     Floor::follow(taker, AccountRef(maker.account), lots, traded);
                     Verdict::Fill(lots)
                 }
-                // For the book it is the same.
-                Meeting::Decrement(lots) => Verdict::Fill(lots),
+                Meeting::Decrement(lots) => Verdict::Decrement(lots),
                 Meeting::Remove(_) => Verdict::Remove,
                 Meeting::RemoveAndStop(_, why) => {
                     halt = Some(why);
-                    Verdict::Remove
+                    Verdict::RemoveAndStop
                 }
                 Meeting::Stop(why) => {
                     halt = Some(why);
@@ -372,10 +371,32 @@ fn fill(
     });
     if record.remaining == lots {
         group.remove(resting.slot)?;
-    } else {
-        let record = group.orders.get_mut(resting.slot)?;
-        record.remaining = record.remaining.saturating_sub(lots);
-        record.filled = record.filled.saturating_add(lots);
+        return Some(());
+    }
+    let stored = group.orders.get_mut(resting.slot)?;
+    stored.filled = stored.filled.saturating_add(lots);
+    cut(group, floor, resting, lots, out)
+}
+
+/// What a meeting leaves of a maker that loses lots and is not gone: an iceberg may show its next.
+fn cut(
+    group: &mut GroupShard,
+    floor: &Floor<'_>,
+    resting: &Resting,
+    lots: Lots,
+    out: &mut Matched,
+) -> Option<()> {
+    let slot = resting.slot;
+    let record = *group.orders.get(slot)?;
+    let remaining = record.remaining.saturating_sub(lots);
+    let shown = group.cut(slot, remaining, resting.size.saturating_sub(lots));
+    if let Some(shown) = shown {
+        out.output.events.push(Event::Refreshed {
+            market: MarketId(record.market),
+            order: group.id(slot, &record)?,
+            account: floor.account(AccountRef(record.account)),
+            shown,
+        });
     }
     Some(())
 }
@@ -397,7 +418,6 @@ fn decrement(
     if left == 0 {
         remove(group, slot, Removal::SelfTrade, true, floor, out);
     } else {
-        group.orders.get_mut(slot)?.remaining = left;
         out.settlements
             .push(Settlement::Release(release_of(&record, lots)));
         out.output.events.push(Event::Reduced {
@@ -417,5 +437,8 @@ fn decrement(
         reason: Removal::SelfTrade,
         client_id: taker.order.client_id,
     });
+    if left > 0 {
+        cut(group, floor, resting, lots, out)?;
+    }
     Some(())
 }

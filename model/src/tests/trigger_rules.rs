@@ -134,6 +134,16 @@ fn a_waiting_order_reserves_nothing_and_enters_as_a_new_order() {
     let id = world.placed(1, bid);
     let margin = world.model.margin(world.account(1));
     assert_eq!((margin.initial, margin.maintenance), (0, 0));
+    // Nor does it before it waits, to what comes in the same block.
+    let large = Order {
+        size: 1_000,
+        ..stop_bid()
+    };
+    let next = order(BTC_PERP, BID, 800, 100);
+    let events = world.block(&[(4, vec![Action::Order(large), Action::Order(next)])]);
+    assert_eq!(codes(&events), [Code::Ok, Code::Ok]);
+    let cancel = Action::Cancel(Cancel::All(None));
+    world.act(4, cancel);
     assert_eq!(world.book(BTC_PERP), [vec![], vec![]]);
     world.placed(2, order(BTC_PERP, ASK, 890, 15));
     world.placed(3, order(BTC_PERP, BID, 880, 7));
@@ -397,16 +407,19 @@ fn cancels_name_waiting_orders_too() {
 
 #[test]
 fn what_was_triggered_can_still_be_cancelled_and_amended_in_the_same_block() {
-    let cases: [(fn(OrderId) -> Action, _); 3] = [
-        (|id| Action::Cancel(Cancel::Order(id)), vec![]),
-        (|id| amend(id, 890, 9), vec![(890, 9)]),
-        (|id| amend(id, 0, 9), vec![(900, 5)]),
+    // A new price and size, or a cancel.
+    let cases = [
+        (None, vec![]),
+        (Some((890, 9)), vec![(890, 9)]),
+        (Some((0, 9)), vec![(900, 5)]),
     ];
-    for (action, bids) in cases {
+    for (change, bids) in cases {
         let mut world = World::new();
         let id = world.placed(1, stop_bid());
         world.publish(BTC_PERP, PriceKind::Mark, 1_010);
-        let events = world.block(&[(1, vec![action(id)])]);
+        let cancel = Action::Cancel(Cancel::Order(id));
+        let action = change.map_or(cancel, |(price, size)| amend(id, price, size));
+        let events = world.block(&[(1, vec![action])]);
         assert_eq!(triggered(&events), [id]);
         assert_eq!(world.book(BTC_PERP)[0], bids);
     }

@@ -185,67 +185,11 @@ impl Workload {
     fn learn(&mut self, event: &Event) {
         match event {
             Event::Mark { market, price } => {
-                if let Some(mark) = self.marks.get_mut(market.index()) {
-                    self.marks_moved |= *mark != *price;
-                    *mark = *price;
-                }
+                self.marks_moved |= self.mark(*market) != *price;
+                set(&mut self.marks, *market, *price);
             }
-            Event::Rested {
-                market,
-                order,
-                account,
-                price,
-                size,
-                client_id,
-                ..
-            } => {
-                self.orders.push(Known {
-                    account: *account,
-                    id: *order,
-                    market: *market,
-                    price: *price,
-                    size: *size,
-                    client_id: *client_id,
-                    waits: false,
-                });
-            }
-            Event::Waiting {
-                market,
-                order,
-                account,
-                price,
-                size,
-                client_id,
-                ..
-            } => {
-                self.orders.retain(|known| known.id != *order);
-                self.orders.push(Known {
-                    account: *account,
-                    id: *order,
-                    market: *market,
-                    price: *price,
-                    size: *size,
-                    client_id: *client_id,
-                    waits: true,
-                });
-            }
-            Event::Triggered { order, .. } => self.orders.retain(|known| known.id != *order),
             Event::Index { market, price } => set(&mut self.indexes, *market, *price),
             Event::Status { market, status } => set(&mut self.statuses, *market, *status),
-            Event::Removed { order, .. } => self.orders.retain(|known| known.id != *order),
-            Event::Fill {
-                market,
-                maker,
-                price,
-                size,
-                ..
-            } => {
-                set(&mut self.lasts, *market, *price);
-                for known in self.orders.iter_mut().filter(|known| known.id == *maker) {
-                    known.size -= size;
-                }
-                self.orders.retain(|known| known.size > 0);
-            }
             Event::Agent {
                 account,
                 key,
@@ -274,6 +218,57 @@ impl Workload {
             }
             Event::Transferred { to, .. } if !self.accounts.contains(to) => {
                 self.accounts.push(*to);
+            }
+            _ => self.learn_orders(event),
+        }
+    }
+
+    fn learn_orders(&mut self, event: &Event) {
+        match event {
+            Event::Rested {
+                market,
+                order,
+                account,
+                price,
+                size,
+                client_id,
+                ..
+            }
+            | Event::Waiting {
+                market,
+                order,
+                account,
+                price,
+                size,
+                client_id,
+                ..
+            } => {
+                self.orders.retain(|known| known.id != *order);
+                self.orders.push(Known {
+                    account: *account,
+                    id: *order,
+                    market: *market,
+                    price: *price,
+                    size: *size,
+                    client_id: *client_id,
+                    waits: matches!(event, Event::Waiting { .. }),
+                });
+            }
+            Event::Triggered { order, .. } | Event::Removed { order, .. } => {
+                self.orders.retain(|known| known.id != *order);
+            }
+            Event::Fill {
+                market,
+                maker,
+                price,
+                size,
+                ..
+            } => {
+                set(&mut self.lasts, *market, *price);
+                for known in self.orders.iter_mut().filter(|known| known.id == *maker) {
+                    known.size -= size;
+                }
+                self.orders.retain(|known| known.size > 0);
             }
             _ => {}
         }

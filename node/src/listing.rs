@@ -65,6 +65,7 @@ struct Resting {
     price: i64,
     remaining: i64,
     filled: i64,
+    post_only: String,
 }
 
 /// Why an action cannot be made.
@@ -205,7 +206,10 @@ impl Listing {
             price,
             size,
             keep_on_reject: spec.keep_on_reject,
-            max_fills: spec.max_fills,
+            max_fills: match resting.post_only.as_str() {
+                "no" => spec.max_fills,
+                _ => 0,
+            },
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::records::{
     BY_HEIGHT, OF_MASTER, OrderRecord, POST_ONLY, REDUCE_ONLY, SELF_TRADE_SHIFT, SELL, SLIDE,
-    SPECIAL, SpecialRecord, WAITING,
+    SpecialRecord, WAITING,
 };
 use ballast_types::{
     Condition, Distance, Lots, MarketId, MarketStatus, Order, PostOnly, PriceSource, SelfTrade,
@@ -55,8 +55,9 @@ impl OrderRecord {
         self.has(WAITING)
     }
 
-    pub(crate) fn special(&self) -> bool {
-        self.has(SPECIAL)
+    /// Where the special record is, if there is one.
+    pub(crate) fn special_slot(&self) -> Option<u32> {
+        self.special.checked_sub(1)
     }
 
     pub(crate) fn client(&self) -> Option<u128> {
@@ -135,7 +136,6 @@ pub(crate) fn flags_of(order: &Order) -> u16 {
         | flag(order.reduce_only, REDUCE_ONLY)
         | flag(order.trigger.is_some(), WAITING)
         | flag(matches!(order.tif, TimeInForce::Gtb(_)), BY_HEIGHT)
-        | flag(order.trigger.is_some() || order.display.is_some(), SPECIAL)
         | flag(order.self_trade_scope == SelfTradeScope::Master, OF_MASTER)
         | self_trade_bits(order.self_trade) << SELF_TRADE_SHIFT
 }

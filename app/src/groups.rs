@@ -43,8 +43,6 @@ pub(crate) struct GroupShard {
     pub(crate) by_client: Index<(AccountRef, u128), u32>,
     /// By (end, priority).
     pub(crate) by_expiry: Index<(End, u64), u32>,
-    /// Special record by the slot of its order.
-    pub(crate) special_at: Index<u32, u32>,
     /// Waiting orders with a trigger price that are not due.
     pub(crate) stops: Index<StopKey, ()>,
     /// Waiting orders with a trailing trigger, due or not, by (market, priority).
@@ -98,7 +96,6 @@ impl GroupShard {
             by_account: Index::default(),
             by_client: Index::default(),
             by_expiry: Index::default(),
-            special_at: Index::default(),
             stops: Index::default(),
             trailing: Index::default(),
             due: Index::default(),

@@ -71,11 +71,8 @@ impl GroupShard {
         self.link_priority(slot, &record);
         if let Some(special) = special {
             let at = self.specials.alloc().ok()?;
-            *self.specials.get_mut(at)? = SpecialRecord {
-                order: slot,
-                ..special
-            };
-            self.special_at.insert(slot, at);
+            *self.specials.get_mut(at)? = special;
+            record.special = at.saturating_add(1);
             if record.waiting() {
                 self.link_trigger(slot, &record, &special)?;
             }
@@ -165,11 +162,8 @@ impl GroupShard {
     fn unlink(&mut self, slot: u32) -> Option<OrderRecord> {
         let record = *self.orders.get(slot)?;
         let owner = AccountRef(record.account);
-        let mut special = None;
-        if record.special()
-            && let Some(at) = self.special_at.remove(&slot)
-        {
-            special = self.specials.get(at).copied();
+        let special = self.special(&record).copied();
+        if let Some(at) = record.special_slot() {
             self.specials.free(at).ok()?;
         }
         match &special {
@@ -210,8 +204,8 @@ impl GroupShard {
         self.books.shrink(slot, size)?;
         let record = self.orders.get_mut(slot)?;
         record.remaining = size;
-        if record.special() {
-            let special = self.special_mut(slot)?;
+        let record = *record;
+        if let Some(special) = self.special_mut(&record) {
             special.shown = special.shown.min(size);
         }
         Some(())
@@ -223,10 +217,7 @@ impl GroupShard {
         let record = self.orders.get_mut(slot)?;
         record.remaining = remaining;
         let mut record = *record;
-        if !record.special() {
-            return None;
-        }
-        let special = self.special_mut(slot)?;
+        let special = self.special_mut(&record)?;
         if shown > 0 {
             special.shown = shown;
             return None;
@@ -241,16 +232,12 @@ impl GroupShard {
     }
 
     /// What only special orders have.
-    pub(crate) fn special(&self, slot: u32, record: &OrderRecord) -> Option<&SpecialRecord> {
-        if record.special() {
-            self.specials.get(self.special_at.get(&slot)?)
-        } else {
-            None
-        }
+    pub(crate) fn special(&self, record: &OrderRecord) -> Option<&SpecialRecord> {
+        self.specials.get(record.special_slot()?)
     }
 
-    pub(crate) fn special_mut(&mut self, slot: u32) -> Option<&mut SpecialRecord> {
-        self.specials.get_mut(self.special_at.get(&slot)?)
+    pub(crate) fn special_mut(&mut self, record: &OrderRecord) -> Option<&mut SpecialRecord> {
+        self.specials.get_mut(record.special_slot()?)
     }
 
     /// Whether another order may wait for such a trigger.

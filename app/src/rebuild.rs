@@ -122,7 +122,7 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
     let mut books = Books::new(shard.markets.len());
     for (slot, order) in &resting {
         let local = state.chain.local(MarketId(order.market));
-        insert(&mut books, *slot, local, order, shard.special(*slot, order))
+        insert(&mut books, *slot, local, order, shard.special(order))
             .map_err(|error| format!("slot {slot}: {error}"))?;
     }
     for (local, market) in (0_u32..).zip(&shard.markets) {
@@ -145,40 +145,33 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
 
 /// Special records, the triggers of waiting orders, and what counts them.
 fn check_specials(shard: &GroupShard) -> Result<(), String> {
-    let specials = || shard.specials.iter();
-    same(
-        "special records",
-        &shard.special_at,
-        specials().map(|(at, special)| (special.order, at)),
-    )?;
-    let of_orders = shard.orders.iter().filter(|(_, order)| order.special());
-    if !of_orders
-        .map(|(slot, _)| slot)
-        .eq(shard.special_at.range(..).map(|(slot, _)| slot))
-    {
+    let orders = || shard.orders.iter();
+    let mut linked: Vec<_> = orders().filter_map(|(_, o)| o.special_slot()).collect();
+    linked.sort_unstable();
+    if !shard.specials.iter().map(|(at, _)| at).eq(linked) {
         return Err("special records and orders do not match".to_owned());
     }
-    let waiting: Vec<_> = specials()
-        .filter_map(|(_, special)| Some((special, shard.orders.get(special.order)?)))
+    let waiting: Vec<_> = orders()
         .filter(|(_, order)| order.waiting())
+        .filter_map(|(slot, order)| Some((slot, order, shard.special(order)?)))
         .collect();
     let place = |order: &OrderRecord| (MarketId(order.market), order.priority);
-    let undue = waiting.iter().filter(|(special, _)| special.due == 0);
+    let undue = waiting.iter().filter(|(.., special)| special.due == 0);
     same(
         "stops",
         &shard.stops,
-        undue.filter_map(|(s, order)| Some((stop_key(s.order, order, s)?, ()))),
+        undue.filter_map(|(slot, order, special)| Some((stop_key(*slot, order, special)?, ()))),
     )?;
     let trailing = waiting
         .iter()
-        .filter(|(s, order)| stop_key(s.order, order, s).is_none())
-        .map(|(s, order)| (place(order), s.order));
+        .filter(|(slot, order, special)| stop_key(*slot, order, special).is_none())
+        .map(|(slot, order, _)| (place(order), *slot));
     same("trailing orders", &shard.trailing, trailing.clone())?;
-    let due = waiting.iter().filter(|(special, _)| special.due != 0);
+    let due = waiting.iter().filter(|(.., special)| special.due != 0);
     same(
         "due orders",
         &shard.due,
-        due.map(|(s, order)| (place(order), s.order)),
+        due.map(|(slot, order, _)| (place(order), *slot)),
     )?;
     let counted = shard.specials.words().counters.get(WAITING_ORDERS);
     let trails: u64 = shard

@@ -229,12 +229,10 @@ pub(crate) const SLIDE: u16 = 1 << 3;
 pub(crate) const WAITING: u16 = 1 << 4;
 /// `expiry` is a height.
 pub(crate) const BY_HEIGHT: u16 = 1 << 5;
-/// It has a special record.
-pub(crate) const SPECIAL: u16 = 1 << 6;
 /// It must not trade with any account of its master.
-pub(crate) const OF_MASTER: u16 = 1 << 7;
-/// What it does then, see `form::self_trade_bits`.
-pub(crate) const SELF_TRADE_SHIFT: u16 = 8;
+pub(crate) const OF_MASTER: u16 = 1 << 6;
+/// Two bits: what it does then, see `form::self_trade_bits`.
+pub(crate) const SELF_TRADE_SHIFT: u16 = 7;
 
 /// An open order: it rests in the book, or waits for its trigger.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -262,6 +260,9 @@ pub(crate) struct OrderRecord {
     pub(crate) priority: u64,
     /// Height at which it began to rest or to wait.
     pub(crate) placed: u64,
+    /// Slot + 1 of what only special orders have; 0 is none.
+    pub(crate) special: u32,
+    pub(crate) reserved: [u8; 12],
 }
 
 impl OrderRecord {
@@ -278,8 +279,7 @@ impl OrderRecord {
 #[repr(C)]
 pub(crate) struct SpecialRecord {
     pub(crate) free_link: u32,
-    /// Slot of the order.
-    pub(crate) order: u32,
+    pub(crate) reserved: u32,
     /// Lots that an iceberg shows at a time, 0 for any other order, and those that it shows now.
     pub(crate) display: i64,
     pub(crate) shown: i64,
@@ -299,8 +299,8 @@ pub(crate) struct SpecialRecord {
     pub(crate) active: u8,
     /// 1 when the trigger has fired.
     pub(crate) due: u8,
-    pub(crate) reserved: u8,
-    pub(crate) reserved_2: u64,
+    pub(crate) reserved_2: u8,
+    pub(crate) reserved_3: u64,
 }
 
 impl SpecialRecord {

@@ -192,11 +192,10 @@ impl Snapshot {
             .groups
             .iter()
             .flat_map(|group| {
-                let specials = group.specials_by_order();
                 let own = group.orders.iter();
                 own.filter(|(_, order)| order.account == reference.0)
                     .filter_map(move |(slot, order)| {
-                        self.order_view(slot, order, specials.get(&slot).copied())
+                        self.order_view(slot, order, group.special(order))
                     })
             })
             .collect();
@@ -283,11 +282,7 @@ impl Snapshot {
         if record.remaining == 0 || record.generation != id.generation() {
             return None;
         }
-        let mut specials = group.specials.iter().map(|(_, special)| special);
-        let special = record
-            .special()
-            .then(|| specials.find(|special| special.order == id.slot()));
-        self.order_view(id.slot(), record, special.flatten())
+        self.order_view(id.slot(), record, group.special(record))
     }
 
     fn order_view(
@@ -336,10 +331,8 @@ impl Snapshot {
     pub fn orders(&self, market: MarketId) -> Option<(Vec<OrderView>, Vec<OrderView>)> {
         let group = self.groups.get(self.chain.market(market)?.group.index())?;
         let mut sides = (Vec::new(), Vec::new());
-        let specials = group.specials_by_order();
         for (slot, record) in group.resting(market) {
-            let special = specials.get(&slot).copied();
-            let Some(view) = self.order_view(slot, record, special) else {
+            let Some(view) = self.order_view(slot, record, group.special(record)) else {
                 continue;
             };
             match record.side() {
@@ -361,14 +354,13 @@ impl Snapshot {
         let group = self.groups.get(self.chain.market(market)?.group.index())?;
         let mut bids: BTreeMap<Ticks, (Lots, u32)> = BTreeMap::new();
         let mut asks = bids.clone();
-        let specials = group.specials_by_order();
-        for (slot, record) in group.resting(market) {
+        for (_, record) in group.resting(market) {
             let side = match record.side() {
                 Side::Buy => &mut bids,
                 Side::Sell => &mut asks,
             };
             let (size, orders) = side.entry(record.price).or_default();
-            *size = size.saturating_add(shown(record, specials.get(&slot).copied()));
+            *size = size.saturating_add(shown(record, group.special(record)));
             *orders = orders.saturating_add(1);
         }
         let level = |(price, (size, orders)): (&Ticks, &(Lots, u32))| LevelView {
@@ -486,12 +478,8 @@ impl AccountTables {
 }
 
 impl GroupTables {
-    /// Special records by the slot of their order.
-    fn specials_by_order(&self) -> BTreeMap<u32, &SpecialRecord> {
-        let specials = self.specials.iter();
-        specials
-            .map(|(_, special)| (special.order, special))
-            .collect()
+    fn special(&self, record: &OrderRecord) -> Option<&SpecialRecord> {
+        self.specials.get(record.special_slot()?)
     }
 
     /// Orders in the book of a market, by slot.

@@ -301,7 +301,6 @@ impl State {
             shard.by_account.seal();
             shard.by_client.seal();
             shard.by_expiry.seal();
-            shard.special_at.seal();
             shard.stops.seal();
             shard.trailing.seal();
             shard.due.seal();
@@ -350,7 +349,6 @@ impl State {
                 shard.by_account.discard();
                 shard.by_client.discard();
                 shard.by_expiry.discard();
-                shard.special_at.discard();
                 shard.stops.discard();
                 shard.trailing.discard();
                 shard.due.discard();

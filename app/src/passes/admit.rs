@@ -79,7 +79,7 @@ fn refresh(
     if record.priority != priority || !record.waiting() {
         return None;
     }
-    entry.order = record.order(group.special(slot, record));
+    entry.order = record.order(group.special(record));
     Some(())
 }
 

@@ -185,7 +185,7 @@ fn run_amend(
         }
         return Ok(Some(done));
     }
-    let (order, priority) = (record.order(group.special(slot, &record)), record.priority);
+    let (order, priority) = (record.order(group.special(&record)), record.priority);
     let origin = if amend.keep_on_reject {
         Origin::Replaces(Place { slot, priority })
     } else {
@@ -219,10 +219,10 @@ fn amend_waiting(
     out: &mut Output,
 ) -> Option<()> {
     let amend = &intent.amend;
-    group.special_mut(slot)?.max_fills = amend.max_fills;
     let record = group.orders.get_mut(slot)?;
     (record.price, record.remaining) = (amend.price, size);
     let record = *record;
+    group.special_mut(&record)?.max_fills = amend.max_fills;
     out.events.push(Event::Waiting {
         market: MarketId(record.market),
         order: group.id(slot, &record)?,
@@ -230,7 +230,7 @@ fn amend_waiting(
         side: record.side(),
         price: amend.price,
         size,
-        trigger: group.special(slot, &record)?.trigger()?,
+        trigger: group.special(&record)?.trigger()?,
         client_id: record.client(),
     });
     Some(())

@@ -86,7 +86,7 @@ fn fire(group: &mut GroupShard, env: &Env<'_>) {
 /// Shows a trailing order the price of this block. True when it fires.
 fn trails(group: &mut GroupShard, local: u32, slot: u32, env: &Env<'_>) -> Option<bool> {
     let record = *group.orders.get(slot)?;
-    let special = *group.special(slot, &record)?;
+    let special = *group.special(&record)?;
     let market = MarketId(record.market);
     let x = price(group, local, market, special.source(), env);
     let trigger = special.trigger()?;
@@ -98,7 +98,7 @@ fn trails(group: &mut GroupShard, local: u32, slot: u32, env: &Env<'_>) -> Optio
     }
     let learned = learn(special, record.side(), x);
     if (learned.active, learned.extreme) != (special.active, special.extreme) {
-        *group.special_mut(slot)? = learned;
+        *group.special_mut(&record)? = learned;
     }
     if learned.active == 0 || learned.due != 0 {
         return Some(false);
@@ -190,7 +190,7 @@ fn entry(group: &GroupShard, accounts: &[AccountShard], slot: u32) -> Option<(Ev
         },
         account,
         owner,
-        order: record.order(group.special(slot, record)),
+        order: record.order(group.special(record)),
         filled: record.filled,
         origin: Origin::Triggered(Place {
             slot,
@@ -204,9 +204,9 @@ impl GroupShard {
     /// The trigger of a waiting order has fired, whatever the price does from now on.
     fn make_due(&mut self, slot: u32) -> Option<()> {
         let record = *self.orders.get(slot)?;
-        let special = *self.special(slot, &record)?;
+        let special = *self.special(&record)?;
         self.unlink_stop(slot, &record, &special);
-        self.special_mut(slot)?.due = 1;
+        self.special_mut(&record)?.due = 1;
         let key = (MarketId(record.market), record.priority);
         self.due.insert(key, slot);
         Some(())

@@ -1,7 +1,7 @@
 //! What an order asks for, as records keep it and as types say it.
 
 use crate::records::{
-    BY_HEIGHT, OF_MASTER, OrderRecord, POST_ONLY, REDUCE_ONLY, SELF_TRADE_SHIFT, SELL, SLIDE,
+    BY_HEIGHT, OF_MASTER, OrderRecord, POST_ONLY, QUOTE, REDUCE_ONLY, SELF_TRADE_SHIFT, SELL, SLIDE,
     SpecialRecord, WAITING,
 };
 use ballast_types::{
@@ -53,6 +53,10 @@ impl OrderRecord {
 
     pub(crate) fn waiting(&self) -> bool {
         self.has(WAITING)
+    }
+
+    pub(crate) fn quote(&self) -> bool {
+        self.has(QUOTE)
     }
 
     /// Where the special record is, if there is one.

@@ -5,8 +5,8 @@ use crate::accounts::AccountRef;
 use crate::form::End;
 use crate::index::Index;
 use crate::records::{
-    FloorRecord, FloorTable, MemberRecord, MemberTable, OrderRecord, OrderTable, SpecialTable,
-    TradeRecord, TradeTable,
+    FloorRecord, FloorTable, MemberRecord, MemberTable, OrderRecord, OrderTable, ProtectionTable,
+    SpecialTable, TradeRecord, TradeTable,
 };
 use ballast_orderbook::Books;
 use ballast_types::{ChainSpec, GroupId, MarketId, OrderId, PriceSource, Ticks};
@@ -34,6 +34,7 @@ pub(crate) struct GroupShard {
     /// What only waiting and iceberg orders have.
     pub(crate) specials: SpecialTable,
     pub(crate) members: MemberTable,
+    pub(crate) protections: ProtectionTable,
     pub(crate) floors: FloorTable,
     pub(crate) trades: TradeTable,
     pub(crate) books: Books,
@@ -51,6 +52,9 @@ pub(crate) struct GroupShard {
     pub(crate) due: Index<(MarketId, u64), u32>,
     /// Resting orders by (owner, market, priority).
     pub(crate) reduce_only: Index<(AccountRef, MarketId, u64), u32>,
+    /// Resting quotes.
+    pub(crate) quotes: Index<QuoteKey, u32>,
+    pub(crate) protection_at: Index<AccountRef, u32>,
     pub(crate) floor_at: Index<FloorKey, u32>,
     /// Client-id and label floors by owner, oldest first.
     pub(crate) floor_by_owner: Index<(AccountRef, Pair, FloorKind, u128), u32>,
@@ -61,6 +65,9 @@ pub(crate) struct GroupShard {
 /// A trigger price: market, source, whether it fires at or above the price (else at or below), price
 /// and slot of the order.
 pub(crate) type StopKey = (MarketId, PriceSource, bool, Ticks, u32);
+
+/// Where a quote stands: owner, market, and whether it is an ask.
+pub(crate) type QuoteKey = (AccountRef, MarketId, bool);
 
 /// Word of the order table that counts priorities.
 pub(crate) const PRIORITY: usize = 0;
@@ -88,6 +95,7 @@ impl GroupShard {
             orders: OrderTable::new(OrderId::MAX_SLOT),
             specials: SpecialTable::new(u32::MAX),
             members: MemberTable::new(u32::MAX),
+            protections: ProtectionTable::new(u32::MAX),
             floors: FloorTable::new(u32::MAX),
             trades,
             books: Books::new(markets.len()),
@@ -100,6 +108,8 @@ impl GroupShard {
             trailing: Index::default(),
             due: Index::default(),
             reduce_only: Index::default(),
+            quotes: Index::default(),
+            protection_at: Index::default(),
             floor_at: Index::default(),
             floor_by_owner: Index::default(),
             floor_by_age: Index::default(),

@@ -1,10 +1,10 @@
 //! How orders come into a group, change and go: records, books and indexes together.
 
 use crate::accounts::AccountRef;
-use crate::groups::{GroupShard, PRIORITY, StopKey, WAITING_ORDERS};
+use crate::groups::{GroupShard, PRIORITY, QuoteKey, StopKey, WAITING_ORDERS};
 use crate::records::{OrderRecord, SpecialRecord};
 use ballast_orderbook::{BookError, Books};
-use ballast_types::{Condition, Lots, MarketId, OrderId};
+use ballast_types::{Condition, Lots, MarketId, OrderId, Side};
 use bytemuck::Zeroable;
 
 impl GroupShard {
@@ -67,6 +67,9 @@ impl GroupShard {
         let owner = AccountRef(record.account);
         if let Some(client) = record.client() {
             self.by_client.insert((owner, client), slot);
+        }
+        if record.quote() {
+            self.quotes.insert(quote_key(&record), slot);
         }
         self.link_priority(slot, &record);
         if let Some(special) = special {
@@ -176,6 +179,9 @@ impl GroupShard {
         if let Some(client) = record.client() {
             self.by_client.remove(&(owner, client));
         }
+        if record.quote() {
+            self.quotes.remove(&quote_key(&record));
+        }
         let member = self.member_mut(owner)?;
         member.open_orders = member.open_orders.saturating_sub(1);
         Some(record)
@@ -253,6 +259,12 @@ impl GroupShard {
         let trails = matches!(condition, Condition::Trail { .. });
         waiting < u64::from(limits.waiting_orders) && (!trails || trailing < limits.trailing_orders)
     }
+}
+
+/// Where a quote is found.
+pub(crate) fn quote_key(record: &OrderRecord) -> QuoteKey {
+    let ask = record.side() == Side::Sell;
+    (AccountRef(record.account), MarketId(record.market), ask)
 }
 
 /// Puts an order into its book.

@@ -4,7 +4,7 @@
 use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::{GroupShard, WAITING_ORDERS, kind_of};
 use crate::index::Index;
-use crate::orders::{insert, stop_key};
+use crate::orders::{insert, quote_key, stop_key};
 use crate::records::OrderRecord;
 use crate::state::State;
 use ballast_orderbook::Books;
@@ -118,6 +118,18 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
         .filter(|(_, r)| r.reduce_only())
         .map(|(s, r)| ((AccountRef(r.account), MarketId(r.market), r.priority), *s));
     same("reduce-only orders", &shard.reduce_only, reducing)?;
+    let quotes = resting.iter().filter(|(_, r)| r.quote());
+    same(
+        "quotes",
+        &shard.quotes,
+        quotes.map(|(s, r)| (quote_key(r), *s)),
+    )?;
+    let protections = shard.protections.iter();
+    same(
+        "protections",
+        &shard.protection_at,
+        protections.map(|(s, r)| (AccountRef(r.account), s)),
+    )?;
     check_floors(shard)?;
     let mut books = Books::new(shard.markets.len());
     for (slot, order) in &resting {

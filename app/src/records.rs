@@ -22,6 +22,7 @@ table!(NonceTable, NonceTableView, NonceRecord, 32);
 table!(OrderTable, OrderTableView, OrderRecord, 16);
 table!(SpecialTable, SpecialTableView, SpecialRecord, 32);
 table!(MemberTable, MemberTableView, MemberRecord, 64);
+table!(ProtectionTable, ProtectionTableView, ProtectionRecord, 16);
 table!(FloorTable, FloorTableView, FloorRecord, 32);
 table!(TradeTable, TradeTableView, TradeRecord, 64);
 table!(MarkTable, MarkTableView, MarkRecord, 32);
@@ -57,9 +58,10 @@ record!(PositionRecord, 1);
 record!(MasterRecord, 1);
 record!(AgentRecord, 1, reusable);
 record!(NonceRecord, 1, reusable);
-record!(OrderRecord, 2, reusable);
+record!(OrderRecord, 3, reusable);
 record!(SpecialRecord, 1, reusable);
 record!(MemberRecord, 1);
+record!(ProtectionRecord, 1, reusable);
 record!(FloorRecord, 1, reusable);
 record!(TradeRecord, 2);
 record!(MarkRecord, 2);
@@ -233,6 +235,8 @@ pub(crate) const BY_HEIGHT: u16 = 1 << 5;
 pub(crate) const OF_MASTER: u16 = 1 << 6;
 /// Two bits: what it does then, see `form::self_trade_bits`.
 pub(crate) const SELF_TRADE_SHIFT: u16 = 7;
+/// It came from an action of quotes.
+pub(crate) const QUOTE: u16 = 1 << 9;
 
 /// An open order: it rests in the book, or waits for its trigger.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -321,6 +325,35 @@ pub(crate) struct MemberRecord {
     pub(crate) reserved: u16,
     pub(crate) floor_nonce: u64,
     pub(crate) reserved_2: u64,
+}
+
+/// What the quotes of an account in a group may trade, and what they have. An account without an
+/// interval has none.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct ProtectionRecord {
+    pub(crate) free_link: u32,
+    /// Reference of the account, see `AccountRef`.
+    pub(crate) account: u32,
+    /// Settings: times in ms, and bounds in atoms of the margin asset, where 0 is none.
+    pub(crate) interval: u64,
+    pub(crate) freeze: u64,
+    /// Block time in ms at which the interval began; 0 before the first.
+    pub(crate) start: u64,
+    pub(crate) max_notional: u128,
+    pub(crate) max_delta: u128,
+    /// Sums of the interval so far.
+    pub(crate) notional: i128,
+    pub(crate) delta: i128,
+    /// Block time in ms until which quotes are refused; 0 is not.
+    pub(crate) frozen_until: u64,
+    pub(crate) reserved: u64,
+}
+
+impl ProtectionRecord {
+    fn freed(&self) -> Self {
+        Self::zeroed()
+    }
 }
 
 /// A floor by market, label or client id.

@@ -9,7 +9,7 @@ use crate::records::{
     AccountRecord, AccountTable, AccountTableView, AgentTable, AgentTableView, BalanceTable,
     BalanceTableView, FloorTableView, MarkRecord, MarkTable, MarkTableView, MasterTable,
     MasterTableView, MemberTableView, NonceTable, NonceTableView, OrderRecord, OrderTable,
-    OrderTableView, PositionTable, PositionTableView, SpecialRecord, SpecialTable,
+    OrderTableView, PositionTable, PositionTableView, ProtectionTableView, SpecialRecord, SpecialTable,
     SpecialTableView, TradeTableView,
 };
 use crate::state::Chain;
@@ -19,7 +19,7 @@ use crate::view::{
 };
 use ballast_risk::LotRisk;
 use ballast_types::{
-    Account, AccountId, AssetId, Atoms, ChainSpec, Lots, MarketId, OrderId, Side, Ticks, TimeMs,
+    Account, AccountId, AssetId, Atoms, ChainSpec, GroupId, Lots, MarketId, OrderId, Side, Ticks, TimeMs,
     account_shard,
 };
 use std::collections::BTreeMap;
@@ -52,6 +52,7 @@ pub(crate) struct GroupTables {
     pub(crate) orders: OrderTableView,
     pub(crate) specials: SpecialTableView,
     pub(crate) members: MemberTableView,
+    pub(crate) protections: ProtectionTableView,
     pub(crate) floors: FloorTableView,
     pub(crate) trades: TradeTableView,
 }
@@ -77,6 +78,7 @@ impl GroupTables {
             orders: shard.orders.snapshot(),
             specials: shard.specials.snapshot(),
             members: shard.members.snapshot(),
+            protections: shard.protections.snapshot(),
             floors: shard.floors.snapshot(),
             trades: shard.trades.snapshot(),
         }
@@ -211,7 +213,19 @@ impl Snapshot {
             held_margin: record.held,
             uncovered: record.uncovered != 0,
             cancel_at: record.deadline,
+            protections: self.protections_of(reference),
         })
+    }
+
+    fn protections_of(&self, owner: AccountRef) -> Vec<ProtectionView> {
+        let groups = (0_u16..).map(GroupId).zip(&self.groups);
+        groups
+            .flat_map(|(id, group)| {
+                let all = group.protections.iter();
+                all.filter(move |(_, record)| record.account == owner.0)
+                    .map(move |(_, record)| record.view(id))
+            })
+            .collect()
     }
 
     fn positions_of(&self, tables: &AccountTables, record: &AccountRecord) -> Vec<PositionView> {
@@ -319,6 +333,7 @@ impl Snapshot {
             tif: order.tif,
             post_only: order.post_only,
             reduce_only: order.reduce_only,
+            quote: record.quote(),
             self_trade: order.self_trade,
             self_trade_scope: order.self_trade_scope,
             waiting,

@@ -239,6 +239,7 @@ impl State {
                 shard.orders.seal(),
                 shard.specials.seal(),
                 shard.members.seal(),
+                shard.protections.seal(),
                 shard.floors.seal(),
                 shard.trades.seal(),
             ]
@@ -263,6 +264,7 @@ impl State {
                 shard.orders.owned_page_count(),
                 shard.specials.owned_page_count(),
                 shard.members.owned_page_count(),
+                shard.protections.owned_page_count(),
                 shard.floors.owned_page_count(),
                 shard.trades.owned_page_count(),
             ]
@@ -305,6 +307,8 @@ impl State {
             shard.trailing.seal();
             shard.due.seal();
             shard.reduce_only.seal();
+            shard.quotes.seal();
+            shard.protection_at.seal();
             shard.floor_at.seal();
             shard.floor_by_owner.seal();
             shard.floor_by_age.seal();
@@ -342,6 +346,7 @@ impl State {
                 shard.orders.restore(&tables.orders);
                 shard.specials.restore(&tables.specials);
                 shard.members.restore(&tables.members);
+                shard.protections.restore(&tables.protections);
                 shard.floors.restore(&tables.floors);
                 shard.trades.restore(&tables.trades);
                 shard.books.rollback();
@@ -353,6 +358,8 @@ impl State {
                 shard.trailing.discard();
                 shard.due.discard();
                 shard.reduce_only.discard();
+                shard.quotes.discard();
+                shard.protection_at.discard();
                 shard.floor_at.discard();
                 shard.floor_by_owner.discard();
                 shard.floor_by_age.discard();

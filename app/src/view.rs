@@ -2,7 +2,7 @@
 
 use ballast_types::{
     Account, AccountId, AssetId, Atoms, GroupId, KeyId, Lots, MarketId, MarketStatus, OrderId,
-    PostOnly, SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, TimeMs, Trigger,
+    PostOnly, SelfTrade, SelfTradeScope, SetProtection, Side, Ticks, TimeInForce, TimeMs, Trigger,
 };
 
 /// An account at one height. Amounts are atoms of the asset named, margin figures atoms of the
@@ -29,6 +29,23 @@ pub struct AccountView {
     pub uncovered: bool,
     /// Block time in ms at which the dead man's switch cancels all orders; 0 is none.
     pub cancel_at: TimeMs,
+    /// What bounds its quotes, by group.
+    pub protections: Vec<ProtectionView>,
+}
+
+/// The protection of an account's quotes in a group. Amounts are atoms of the margin asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProtectionView {
+    /// Its settings; the interval is not zero.
+    pub settings: SetProtection,
+    /// Block time in ms at which the interval began; 0 before the first.
+    pub start: TimeMs,
+    /// What the quotes have traded in the interval.
+    pub notional: Atoms,
+    /// Delta that they have gained in the interval.
+    pub delta: Atoms,
+    /// Block time in ms until which quotes are refused; 0 is not, 2^64 - 1 until it is set again.
+    pub frozen_until: TimeMs,
 }
 
 /// A position.
@@ -71,6 +88,8 @@ pub struct OrderView {
     pub post_only: PostOnly,
     /// Reduce-only.
     pub reduce_only: bool,
+    /// It came from an action of quotes, and the next one may replace it.
+    pub quote: bool,
     /// What happens when it meets an order that it must not trade with.
     pub self_trade: SelfTrade,
     /// Whose orders those are.

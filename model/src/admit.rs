@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     pub(crate) replaces: Option<OrderId>,
     /// The waiting order that it was so far.
     pub(crate) triggered: Option<OrderId>,
+    /// It is to quote its market.
+    pub(crate) quote: bool,
 }
 
 impl Entry {
@@ -43,6 +45,7 @@ impl Entry {
             again: false,
             replaces: None,
             triggered: None,
+            quote: false,
         }
     }
 
@@ -124,6 +127,9 @@ impl Model {
         if entry.triggered.is_none() {
             self.check_floors(entry)?;
             self.check_client_id(entry)?;
+        }
+        if entry.quote && self.is_frozen(entry.account, self.group_of(order.market)) {
+            return Err(Code::QuotesFrozen);
         }
         self.check_open_orders(entry)?;
         if entry.waits() {

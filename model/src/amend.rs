@@ -1,39 +1,16 @@
-//! Pass 2, second half: amends.
+//! Pass 2, second half: amends; `quote` holds what comes between them.
 
 use crate::Model;
 use crate::admit::{Entry, check_max_fills};
 use crate::authorise::Request;
-use crate::state::PlacedOrder;
+use crate::state::{PlacedOrder, part_of};
 use ballast_types::{
-    ActionResult, Amend, Code, GroupId, OrderId, OrderRef, PostOnly, Removal, ticket,
+    Amend, Code, GroupId, OrderId, OrderRef, PostOnly, Removal,
 };
 
 impl Model {
-    /// Returns the orders that enter again.
-    pub(crate) fn amend(&mut self, amends: Vec<Request<Amend>>) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for group in self.groups() {
-            let mut here: Vec<_> = amends
-                .iter()
-                .filter(|request| group_of(&request.action) == group)
-                .collect();
-            here.sort_by_key(|request| {
-                (
-                    ticket(&self.block.seed, group, request.account.master),
-                    request.key,
-                )
-            });
-            for request in here {
-                match self.amend_one(group, request) {
-                    Ok(entry) => entries.extend(entry),
-                    Err(code) => self.answer_code(request.place, code),
-                }
-            }
-        }
-        entries
-    }
-
-    fn amend_one(
+    /// Returns the order that enters again, if any.
+    pub(crate) fn amend(
         &mut self,
         group: GroupId,
         request: &Request<Amend>,
@@ -63,11 +40,7 @@ impl Model {
             self.group_event(group, event);
             return Ok(None);
         }
-        let kept = ActionResult {
-            code: Code::Ok,
-            order: Some(order.id),
-            filled: 0,
-        };
+        let kept = part_of(Code::Ok, Some(order.id));
         if self.state.waiting.contains_key(&order.id) {
             self.amend_waiting(group, order.id, amend);
             self.answer(request.place, kept);
@@ -132,10 +105,11 @@ fn entry_again(request: &Request<Amend>, order: &PlacedOrder, lots: i64) -> Entr
         again: true,
         replaces: amend.keep_on_reject.then_some(order.id),
         triggered: None,
+        quote: order.quote,
     }
 }
 
-fn group_of(amend: &Amend) -> GroupId {
+pub(crate) fn group_of(amend: &Amend) -> GroupId {
     match amend.order {
         OrderRef::Id(id) => id.group(),
         OrderRef::Client { group, .. } => group,

@@ -4,7 +4,7 @@ use crate::Model;
 use crate::admit::Entry;
 use crate::state::{PlacedOrder, reducible, sign};
 use ballast_types::{
-    Account, ActionResult, Code, Event, GroupId, GroupKey, Lots, MarketId, OrderId, PostOnly,
+    Account, Code, Event, GroupId, GroupKey, Lots, MarketId, OrderId, PartResult, PostOnly,
     Removal, SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, ticket,
 };
 
@@ -76,7 +76,7 @@ impl Model {
 
     /// Gives an order its id, if it has none, and lets it wait, or trade and rest. A triggered order
     /// that was refused only ends.
-    fn enter(&mut self, group: GroupId, entry: Entry) -> Option<ActionResult> {
+    fn enter(&mut self, group: GroupId, entry: Entry) -> Option<PartResult> {
         let id = match entry.triggered {
             Some(id) if self.block.refused.iter().any(|e| e.triggered == Some(id)) => {
                 let event = self.remove(id, Removal::Refused);
@@ -99,7 +99,7 @@ impl Model {
         } else {
             (self.post(entry, id), 0)
         };
-        Some(ActionResult {
+        Some(PartResult {
             code,
             order: Some(id),
             filled,
@@ -469,6 +469,7 @@ impl Model {
             self_trade_scope: order.self_trade_scope,
             client_id: order.client_id,
             label: order.label,
+            quote: entry.quote,
             stamp: entry.stamp(),
             priority: self.state.next_priority(),
             height: self.block.height,

@@ -2,9 +2,10 @@
 
 use crate::Model;
 use crate::admit::Entry;
+use crate::protect::Protection;
 use ballast_types::{
     Account, AccountId, ActionResult, AssetId, Atoms, ChainSpec, Code, Event, GroupId, Hash, KeyId,
-    Lots, MarketId, MarketStatus, Order, OrderId, PostOnly, PriceKind, SelfTrade, SelfTradeScope,
+    Lots, MarketId, MarketStatus, Order, OrderId, PartResult, PostOnly, PriceKind, SelfTrade, SelfTradeScope,
     SetAgent, Side, Ticks, TimeInForce, TimeMs, Trigger, TxResult,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,8 @@ pub struct PlacedOrder {
     pub client_id: Option<u128>,
     /// Label.
     pub label: u32,
+    /// It quotes its market: an account has at most one such order on a side.
+    pub quote: bool,
     /// (nonce, index) of the action that placed it.
     pub stamp: (u64, u16),
     /// Place in time: a counter of the group.
@@ -122,6 +125,8 @@ pub(crate) struct State {
     /// Deadlines of the dead man's switches that are armed.
     pub(crate) deadlines: BTreeMap<Account, TimeMs>,
     pub(crate) floors: BTreeMap<(Account, GroupId), Floors>,
+    /// Protections of quotes that were ever set.
+    pub(crate) protections: BTreeMap<(Account, GroupId), Protection>,
     /// By market; 0 for spot.
     pub(crate) marks: Vec<Ticks>,
     /// By market; 0 is none.
@@ -143,8 +148,14 @@ pub(crate) struct State {
     pub(crate) priorities: u64,
 }
 
-/// Where the result of an action goes: transaction of the block, transaction in it, action.
-pub(crate) type Place = (usize, usize, usize);
+/// Where the result of an action goes, or that of a part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Transaction of the block, and transaction in it.
+    pub(crate) tx: (usize, usize),
+    pub(crate) action: usize,
+    pub(crate) part: Option<usize>,
+}
 
 /// What lives for one block.
 #[derive(Clone, Debug, Default)]
@@ -178,6 +189,7 @@ impl State {
             waiting: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             floors: BTreeMap::new(),
+            protections: BTreeMap::new(),
             marks: spec.markets.iter().map(|market| market.mark).collect(),
             indexes: spec.markets.iter().map(|market| market.mark).collect(),
             lasts: vec![0; spec.markets.len()],
@@ -269,13 +281,40 @@ impl PlacedOrder {
 }
 
 impl Model {
-    /// Writes the result of an action.
-    pub(crate) fn answer(&mut self, (block_tx, tx, action): Place, result: ActionResult) {
-        self.block.results[block_tx][tx].actions[action] = result;
+    /// Writes the result of an action, or of a part of it.
+    pub(crate) fn answer(&mut self, place: Place, result: PartResult) {
+        let action = self.result_of(place);
+        if let Some(part) = place.part {
+            action.parts[part] = result;
+            return;
+        }
+        let PartResult {
+            code,
+            order,
+            filled,
+        } = result;
+        *action = ActionResult {
+            code,
+            order,
+            filled,
+            parts: Vec::new(),
+        };
     }
 
     pub(crate) fn answer_code(&mut self, place: Place, code: Code) {
-        self.answer(place, ActionResult::code(code));
+        self.answer(place, part_of(code, None));
+    }
+
+    /// The result of an action that has parts: all of them are fine so far.
+    pub(crate) fn answer_parts(&mut self, place: Place, parts: usize) {
+        *self.result_of(place) = ActionResult {
+            parts: vec![part_of(Code::Ok, None); parts],
+            ..ActionResult::code(Code::Ok)
+        };
+    }
+
+    fn result_of(&mut self, place: Place) -> &mut ActionResult {
+        &mut self.block.results[place.tx.0][place.tx.1].actions[place.action]
     }
 
     pub(crate) fn group_event(&mut self, group: GroupId, event: Event) {
@@ -313,6 +352,15 @@ impl Model {
             .collect();
         orders.sort_by_key(|order| order.priority);
         orders
+    }
+}
+
+/// A result without a trade.
+pub(crate) fn part_of(code: Code, order: Option<OrderId>) -> PartResult {
+    PartResult {
+        code,
+        order,
+        filled: 0,
     }
 }
 

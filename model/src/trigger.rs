@@ -101,6 +101,7 @@ impl Model {
                 again: true,
                 replaces: None,
                 triggered: Some(id),
+                quote: false,
             });
         }
         entries
@@ -120,6 +121,7 @@ impl Model {
             key: placed.account.master,
             hash,
             index,
+            part: 0,
         }
     }
 

@@ -155,6 +155,70 @@ pub struct Order {
     pub trigger: Option<Trigger>,
 }
 
+/// Several orders at evenly spaced prices, from one action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Scale {
+    /// What all of them are: its price is that of the first, its size that of all together, its
+    /// client id that of the first (the others count on from it).
+    pub order: Order,
+    /// Price of the last in ticks.
+    pub last_price: Ticks,
+    /// How many, from 2 to 64.
+    pub orders: u16,
+    /// Size of the last as a multiple of the first's in millionths; those between lie on a line.
+    pub last_size_ppm: u32,
+}
+
+/// One side of a quote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct QuoteSide {
+    /// Limit in ticks.
+    pub price: Ticks,
+    /// Open size in lots; what traded before does not count.
+    pub size: Lots,
+}
+
+/// What an account wants to have quoted in a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Quote {
+    /// Market.
+    pub market: MarketId,
+    /// Its bid; none takes the account's quoted bid away.
+    pub bid: Option<QuoteSide>,
+    /// Its ask; none takes the account's quoted ask away.
+    pub ask: Option<QuoteSide>,
+}
+
+/// Replaces the account's quotes in markets of one group. An account has at most one quoted bid and
+/// one quoted ask in a market, beside its orders.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Quotes {
+    /// Group of the markets.
+    pub group: GroupId,
+    /// What a side does that would trade at once; not `No`.
+    pub post_only: PostOnly,
+    /// By ascending market, 1 to 256.
+    pub quotes: Vec<Quote>,
+}
+
+/// Market-maker protection: bounds on what the account's quotes in a group may trade within an
+/// interval. When a fill would pass one, it is cut, all quotes of the group go, and new ones are
+/// refused for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct SetProtection {
+    /// Group.
+    pub group: GroupId,
+    /// Length of the interval in ms, which begins with the first fill; zero is no protection.
+    pub interval_ms: u64,
+    /// For how long quotes are refused, in ms; zero is until the next such action.
+    pub freeze_ms: u64,
+    /// Largest sum of price x size in atoms of the margin asset; zero is no bound.
+    pub notional: u128,
+    /// Largest change of the group's delta, bought less sold, each lot at the mark (spot: at the
+    /// price of the trade), in atoms of the margin asset; zero is no bound.
+    pub delta: u128,
+}
+
 /// How an action names a resting order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum OrderRef {
@@ -313,6 +377,12 @@ pub enum Action {
     /// A dead man's switch: cancel all orders of the account when no other such action has come
     /// within this many ms of block time. Zero disarms.
     CancelAfter(u64),
+    /// Place several orders at evenly spaced prices.
+    Scale(Scale),
+    /// Replace quotes.
+    Quotes(Quotes),
+    /// Bound what quotes may trade.
+    SetProtection(SetProtection),
 }
 
 impl Order {

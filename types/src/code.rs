@@ -124,6 +124,14 @@ codes! {
     TriggerLimit = 224, "TRIGGER_LIMIT";
     /// The time of a dead man's switch is neither zero nor within the chain's bounds.
     BadTimeout = 225, "BAD_TIMEOUT";
+    /// Not from 2 to 64 orders, or of a kind, price or ratio of sizes that cannot be scaled.
+    BadScale = 226, "BAD_SCALE";
+    /// Not from 1 to 256 quotes of one group in ascending markets, or not post-only.
+    BadQuotes = 227, "BAD_QUOTES";
+    /// The interval or the freeze of a protection is above a day.
+    BadProtection = 228, "BAD_PROTECTION";
+    /// The account's quotes in the group are frozen by its protection.
+    QuotesFrozen = 229, "QUOTES_FROZEN";
 
     /// Initial margin would not be covered.
     InsufficientMargin = 300, "INSUFFICIENT_MARGIN";

@@ -1,5 +1,5 @@
 use crate::{
-    Account, AssetId, Atoms, Code, KeyId, Lots, MarketId, MarketStatus, OrderId, Side, Ticks,
+    Account, AssetId, Atoms, Code, GroupId, KeyId, Lots, MarketId, MarketStatus, OrderId, Side, Ticks,
     TimeMs, Trigger, TxHash,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -29,6 +29,8 @@ pub enum Removal {
     DeadMan,
     /// It was triggered, and then refused.
     Refused,
+    /// The account's market-maker protection took it.
+    Protection,
 }
 
 /// What happened in a block, in the order in which it took effect. Not part of the app hash.
@@ -82,6 +84,15 @@ pub enum Event {
         order: OrderId,
         /// Owner.
         account: Account,
+    },
+    /// The protection of an account's quotes in a group took effect.
+    Protected {
+        /// Account.
+        account: Account,
+        /// Group.
+        group: GroupId,
+        /// Block time in ms until which quotes are refused; 2^64 - 1 is until it is set again.
+        until: TimeMs,
     },
     /// The next slice of an iceberg order shows, at the back of its level.
     Refreshed {
@@ -217,8 +228,19 @@ pub enum Event {
     },
 }
 
-/// Result of one action.
+/// Result of one part of a scale or of quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct PartResult {
+    /// What became of it.
+    pub code: Code,
+    /// The order that it made or left in its place.
+    pub order: Option<OrderId>,
+    /// Lots that traded at once.
+    pub filled: Lots,
+}
+
+/// Result of one action.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct ActionResult {
     /// What became of it.
     pub code: Code,
@@ -226,6 +248,9 @@ pub struct ActionResult {
     pub order: Option<OrderId>,
     /// Lots that traded at once.
     pub filled: Lots,
+    /// Of a scale one for each order; of quotes one for each bid, then ask, market by market. None of
+    /// other actions, or when `code` is not OK.
+    pub parts: Vec<PartResult>,
 }
 
 impl ActionResult {
@@ -235,6 +260,7 @@ impl ActionResult {
             code,
             order: None,
             filled: 0,
+            parts: Vec::new(),
         }
     }
 }

@@ -21,13 +21,13 @@ mod weight;
 pub use account::{Account, AccountId, BECH32_PREFIX, KeyId, PublicKey};
 pub use action::{
     Action, Amend, Cancel, Condition, Distance, MarketStatus, Order, OrderRef, PostOnly, PriceKind,
-    PriceSource, PriceUpdate, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, Side,
+    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side,
     TimeInForce, Transfer, Trigger,
 };
 pub use bundle::{Bundle, MAX_BUNDLE_TXS, decode_bundle, encode_bundle};
 pub use code::Code;
 pub use cosmos::{MSG_ACTIONS_URL, MSG_SEND_URL, MsgActionsBody};
-pub use event::{ActionResult, BlockEvents, Event, Removal, TxResult};
+pub use event::{ActionResult, BlockEvents, Event, PartResult, Removal, TxResult};
 pub use ids::{AssetId, GroupId, MarketId, OrderId};
 pub use limits::Limits;
 pub use order_key::{ActionKey, Class, GroupKey, Rank, TxKey, account_shard, claim_ticket, ticket};

@@ -27,7 +27,7 @@ pub struct TxKey {
     pub hash: TxHash,
 }
 
-/// Place of an action among those of equal class and ticket: nonce, key, hash, index.
+/// Place of an action among those of equal class and ticket: nonce, key, hash, index, part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ActionKey {
     /// Nonce of the transaction in ms.
@@ -38,6 +38,8 @@ pub struct ActionKey {
     pub hash: TxHash,
     /// Index in the transaction.
     pub index: u16,
+    /// Which part of an action of several, from 0.
+    pub part: u16,
 }
 
 /// Order of actions in the account passes.

@@ -161,6 +161,8 @@ fn native(bytes: &[u8], spec: &ChainSpec) -> Result<Tx, Code> {
 
 /// Price updates of one action.
 const MAX_PRICES: usize = 64;
+/// Markets of one action of quotes.
+const MAX_QUOTES: usize = 256;
 /// Markets in an agent's scope.
 const MAX_AGENT_MARKETS: usize = 8;
 
@@ -172,6 +174,7 @@ fn check_actions(actions: &[Action], spec: &ChainSpec) -> Result<(), Code> {
         || actions.iter().any(|action| match action {
             Action::SetPrices(prices) => prices.len() > MAX_PRICES,
             Action::SetAgent(agent) => agent.markets.len() > MAX_AGENT_MARKETS,
+            Action::Quotes(quotes) => quotes.quotes.len() > MAX_QUOTES,
             _ => false,
         });
     if many {

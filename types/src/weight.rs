@@ -62,6 +62,17 @@ pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
         // The orders that the switch cancels count against the sweeper's quota.
         Action::CancelAfter(_) => SWITCH,
         Action::SetMarketStatus(_) => PRICE,
+        Action::SetProtection(_) => CANCEL,
+        Action::Scale(scale) => {
+            let one = Action::Order(scale.order);
+            action_weight(&one, spec).saturating_mul(u64::from(scale.orders).max(1))
+        }
+        // Each side may end a quote now, and is itself ended once, perhaps by a protection.
+        Action::Quotes(quotes) => {
+            let sides = u64::try_from(quotes.quotes.len()).unwrap_or(u64::MAX);
+            let side = ORDER.saturating_add(REMOVE.saturating_mul(2));
+            side.saturating_mul(sides.saturating_mul(2)).max(side)
+        }
         Action::SetPrices(prices) => PRICE
             .saturating_mul(u64::try_from(prices.len()).unwrap_or(u64::MAX))
             .max(PRICE),

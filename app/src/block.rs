@@ -3,17 +3,18 @@
 use crate::groups::GroupShard;
 use crate::pages::Hash;
 use crate::passes::admit::{Admitted, admit};
-use crate::passes::authorise::{Authorised, authorise, group_of};
-use crate::passes::cancel::{Cancelled, cancel};
+use crate::passes::authorise::{Authorised, Change, authorise, group_of};
+use crate::passes::cancel::{Cancelled, Work, cancel};
 use crate::passes::close::{Violations, close};
 use crate::passes::matching::{Matched, match_group};
 use crate::passes::settle::{Settlement, settle};
 use crate::passes::unpack::{Unit, Unpacked, unpack};
-use crate::passes::{Entry, Env, Output, Release, credit, open, sweep, triggers};
+use crate::passes::{Entry, Env, Output, Release, ResultAt, credit, open, sweep, triggers};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use ballast_types::{
-    ActionResult, Atoms, BlockEvents, Cancel, Code, Event, GroupId, TimeMs, TxHash, TxResult,
+    ActionResult, Atoms, BlockEvents, Cancel, Code, Event, GroupId, PartResult, TimeMs, TxHash,
+    TxResult,
 };
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -246,33 +247,46 @@ impl Run {
         env: &Env<'_>,
     ) -> (Vec<Vec<Release>>, Vec<Vec<Entry>>) {
         let groups = state.groups.len();
-        let mut cancels: Vec<Vec<_>> = vec![Vec::new(); groups];
-        let mut amends: Vec<Vec<_>> = vec![Vec::new(); groups];
         let mut entries: Vec<Vec<Entry>> = Vec::with_capacity(authorised.len());
         let mut intents = Vec::new();
+        let (mut protections, mut changes) = (Vec::new(), Vec::new());
         for part in authorised {
             intents.extend(part.cancels);
-            for amend in part.amends {
-                let group = group_of(&amend.amend.order);
-                push(&mut amends, group.index(), amend);
-            }
+            protections.extend(part.protections);
+            changes.extend(part.changes);
             entries.push(part.orders);
         }
+        let mut work: Vec<Work<'_>> = (0..groups).map(|_| Work::default()).collect();
         for intent in &intents {
             for group in groups_of(&intent.cancel, env, groups) {
-                push(&mut cancels, group.index(), intent);
+                if let Some(work) = work.get_mut(group.index()) {
+                    work.cancels.push(intent);
+                }
+            }
+        }
+        for intent in protections {
+            if let Some(work) = work.get_mut(intent.settings.group.index()) {
+                work.protections.push(intent);
+            }
+        }
+        for change in changes {
+            let group = match &change {
+                Change::Amend(intent) => group_of(&intent.amend.order),
+                Change::Quotes(intent) => intent.quotes.group,
+            };
+            if let Some(work) = work.get_mut(group.index()) {
+                work.changes.push(change);
             }
         }
         let cancelled: Vec<Cancelled> = state
             .groups
             .par_iter_mut()
-            .zip(cancels)
-            .zip(amends)
-            .map(|((group, cancels), amends)| {
-                if cancels.is_empty() && amends.is_empty() {
+            .zip(work)
+            .map(|(group, work)| {
+                if work.is_empty() {
                     return Cancelled::default();
                 }
-                cancel(group, cancels, amends, env)
+                cancel(group, work, env)
             })
             .collect();
         let mut releases: Vec<Vec<Release>> = vec![Vec::new(); entries.len()];
@@ -401,10 +415,22 @@ impl Results {
         }
     }
 
-    fn action(&mut self, (at, index): (u32, u16), result: ActionResult) {
-        let tx = usize::try_from(at).ok().and_then(|at| self.txs.get_mut(at));
-        if let Some(action) = tx.and_then(|tx| tx.actions.get_mut(usize::from(index))) {
+    fn action(&mut self, at: ResultAt, result: ActionResult) {
+        let tx = usize::try_from(at.tx)
+            .ok()
+            .and_then(|at| self.txs.get_mut(at));
+        let action = tx.and_then(|tx| tx.actions.get_mut(usize::from(at.index)));
+        let Some(action) = action else { return };
+        let Some(part) = at.part else {
             *action = result;
+            return;
+        };
+        if let Some(part) = action.parts.get_mut(usize::from(part)) {
+            *part = PartResult {
+                code: result.code,
+                order: result.order,
+                filled: result.filled,
+            };
         }
     }
 

@@ -1,8 +1,8 @@
 //! What an order asks for, as records keep it and as types say it.
 
 use crate::records::{
-    BY_HEIGHT, OF_MASTER, OrderRecord, POST_ONLY, QUOTE, REDUCE_ONLY, SELF_TRADE_SHIFT, SELL, SLIDE,
-    SpecialRecord, WAITING,
+    BY_HEIGHT, OF_MASTER, OrderRecord, POST_ONLY, QUOTE, REDUCE_ONLY, SELF_TRADE_SHIFT, SELL,
+    SLIDE, SpecialRecord, WAITING,
 };
 use ballast_types::{
     Condition, Distance, Lots, MarketId, MarketStatus, Order, PostOnly, PriceSource, SelfTrade,

@@ -11,6 +11,7 @@ mod index;
 mod orders;
 pub mod pages;
 mod passes;
+mod protection;
 mod rebuild;
 mod records;
 mod snapshot;

@@ -9,18 +9,18 @@ use crate::records::{
     AccountRecord, AccountTable, AccountTableView, AgentTable, AgentTableView, BalanceTable,
     BalanceTableView, FloorTableView, MarkRecord, MarkTable, MarkTableView, MasterTable,
     MasterTableView, MemberTableView, NonceTable, NonceTableView, OrderRecord, OrderTable,
-    OrderTableView, PositionTable, PositionTableView, ProtectionTableView, SpecialRecord, SpecialTable,
-    SpecialTableView, TradeTableView,
+    OrderTableView, PositionTable, PositionTableView, ProtectionTableView, SpecialRecord,
+    SpecialTable, SpecialTableView, TradeTableView,
 };
 use crate::state::Chain;
 use crate::view::{
     AccountView, BookView, ChainView, LevelView, MarketView, MasterView, OrderView, PositionView,
-    WaitingView,
+    ProtectionView, WaitingView,
 };
 use ballast_risk::LotRisk;
 use ballast_types::{
-    Account, AccountId, AssetId, Atoms, ChainSpec, GroupId, Lots, MarketId, OrderId, Side, Ticks, TimeMs,
-    account_shard,
+    Account, AccountId, AssetId, Atoms, ChainSpec, GroupId, Lots, MarketId, OrderId, Side, Ticks,
+    TimeMs, account_shard,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -271,6 +271,12 @@ fn check_group(
             return Err(Code::ClientIdInUse);
         }
     }
+    if entry.quote
+        && let Some(protection) = group.protections().get(owner)
+        && protection.frozen(env.time)
+    {
+        return Err(Code::QuotesFrozen);
+    }
     let replaces = matches!(entry.origin, Origin::Replaces(_));
     if (order.may_rest() || entry.waits()) && !replaces {
         let resting = group.member(owner).map_or(0, |member| member.open_orders);

@@ -1,19 +1,19 @@
 //! Pass 1: who may do what. Nonces, key scope, tokens, transfers out; actions split by class.
 
 use crate::accounts::{AccountRef, AccountShard};
+use crate::passes::agents::{check_agent_order, live_agent, remove_agent, set_agent};
+use crate::passes::quotes::{ProtectionIntent, QuotesIntent};
 use crate::passes::unpack::Unit;
-use crate::passes::{Entry, Env, Origin, Output, ResultAt};
+use crate::passes::{Entry, Env, Origin, Output, ResultAt, quotes, scale};
 use crate::records::AgentRecord;
-use ballast_risk::notional;
 use ballast_types::{
-    Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, MarketId,
-    MarketKind, Order, OrderRef, PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus,
-    Transfer, Tx, TxKey,
+    Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId,
+    MarketKind, Order, OrderRef, PartResult, PriceKind, PriceUpdate, Scale, Scheme,
+    SetMarketStatus, Transfer, Tx, TxKey,
 };
-use bytemuck::Zeroable;
 
 /// Largest amount in a transaction.
-const MAX_AMOUNT: u128 = 1 << 100;
+pub(crate) const MAX_AMOUNT: u128 = 1 << 100;
 
 /// How long a dead man's switch may run, in ms.
 const CANCEL_AFTER: std::ops::RangeInclusive<u64> = 1_000..=86_400_000;
@@ -39,6 +39,13 @@ pub(crate) struct AmendIntent {
     pub(crate) agent: Option<AgentRecord>,
 }
 
+/// What pass 2 does in one order.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Amend(AmendIntent),
+    Quotes(QuotesIntent),
+}
+
 /// Cash that left its account and waits to be credited.
 #[derive(Clone, Debug)]
 pub(crate) struct TransferIntent {
@@ -56,7 +63,8 @@ pub(crate) struct Authorised {
     /// (transaction, its code).
     pub(crate) codes: Vec<(u32, Code)>,
     pub(crate) cancels: Vec<CancelIntent>,
-    pub(crate) amends: Vec<AmendIntent>,
+    pub(crate) protections: Vec<ProtectionIntent>,
+    pub(crate) changes: Vec<Change>,
     pub(crate) orders: Vec<Entry>,
     pub(crate) transfers: Vec<TransferIntent>,
     pub(crate) prices: Vec<(ActionKey, Vec<PriceUpdate>)>,
@@ -78,6 +86,7 @@ impl Signed<'_> {
             key: self.tx.key_id,
             hash: self.tx.hash,
             index,
+            part: 0,
         }
     }
 }
@@ -188,18 +197,6 @@ fn check_time(tx: &Tx, env: &Env<'_>) -> Result<(), Code> {
     Ok(())
 }
 
-fn live_agent(shard: &AccountShard, master: u32, tx: &Tx, env: &Env<'_>) -> Option<AgentRecord> {
-    if tx.scheme != Scheme::Native {
-        return None;
-    }
-    let slot = shard.agent_at.get(&(master, tx.key_id))?;
-    shard
-        .agents
-        .get(slot)
-        .copied()
-        .filter(|agent| env.time < agent.expiry)
-}
-
 /// Takes tokens and runs the actions of an authorised transaction.
 fn run(
     shard: &mut AccountShard,
@@ -212,10 +209,10 @@ fn run(
     refill(shard, master, env);
     let mut charged = false;
     for (index, action) in (0_u16..).zip(&tx.actions) {
-        let cancel = matches!(action, Action::Cancel(_));
+        let cancel = matches!(action, Action::Cancel(_) | Action::CancelAfter(_));
         let paid = take_token(shard, master, cancel);
         charged |= paid;
-        let at = (signed.number, index);
+        let at = ResultAt::new(signed.number, index);
         if !paid && !cancel {
             out.output.result(at, ActionResult::code(Code::RateLimited));
         } else if let Err(code) = act(shard, signed, master, index, action, env, out) {
@@ -290,7 +287,7 @@ fn act(
     env: &Env<'_>,
     out: &mut Authorised,
 ) -> Result<(), Code> {
-    let at = (signed.number, index);
+    let at = ResultAt::new(signed.number, index);
     let key = signed.key(index);
     let (account, owner) = (signed.tx.account, signed.owner);
     if signed.agent.is_some() && !of_agents(action) {
@@ -304,14 +301,14 @@ fn act(
         Action::Amend(amend) => {
             check_group(group_of(&amend.order), env)?;
             let agent = signed.agent;
-            out.amends.push(AmendIntent {
+            out.changes.push(Change::Amend(AmendIntent {
                 at,
                 key,
                 account,
                 owner,
                 amend: *amend,
                 agent,
-            });
+            }));
         }
         Action::Cancel(cancel) => {
             check_cancel(cancel, env)?;
@@ -353,6 +350,31 @@ fn act(
             out.statuses.push((key, *status));
             out.output.result(at, ActionResult::code(Code::Ok));
         }
+        Action::Scale(scale) => place_scale(signed, at, key, scale, env, out)?,
+        Action::Quotes(quotes) => {
+            check_group(quotes.group, env)?;
+            quotes::check(quotes, signed.agent.as_ref(), env)?;
+            let sides = quotes.quotes.len().saturating_mul(2);
+            out.output.result(at, in_parts(sides));
+            out.changes.push(Change::Quotes(QuotesIntent {
+                at,
+                key,
+                account,
+                owner,
+                quotes: quotes.clone(),
+            }));
+        }
+        Action::SetProtection(settings) => {
+            check_group(settings.group, env)?;
+            quotes::check_protection(settings)?;
+            out.protections.push(ProtectionIntent {
+                at,
+                key,
+                account,
+                owner,
+                settings: *settings,
+            });
+        }
         Action::CancelAfter(ms) => {
             cancel_after(shard, owner.slot(), *ms, env)?;
             out.output.result(at, ActionResult::code(Code::Ok));
@@ -363,10 +385,57 @@ fn act(
 
 /// What an agent may do: nothing that moves money or rights.
 fn of_agents(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Order(_) | Action::Amend(_) | Action::Cancel(_) | Action::CancelAfter(_)
-    )
+    match action {
+        Action::Order(_)
+        | Action::Amend(_)
+        | Action::Cancel(_)
+        | Action::CancelAfter(_)
+        | Action::Scale(_)
+        | Action::Quotes(_)
+        | Action::SetProtection(_) => true,
+        Action::Transfer(_)
+        | Action::SetAgent(_)
+        | Action::RemoveAgent(_)
+        | Action::SetPrices(_)
+        | Action::SetMarketStatus(_) => false,
+    }
+}
+
+/// Places the orders of a scale, each as a part of the action.
+fn place_scale(
+    signed: &Signed<'_>,
+    at: ResultAt,
+    key: ActionKey,
+    scale: &Scale,
+    env: &Env<'_>,
+    out: &mut Authorised,
+) -> Result<(), Code> {
+    let orders = scale::orders(scale)?;
+    out.output.result(at, in_parts(orders.len()));
+    for (part, order) in (0_u16..).zip(orders) {
+        let at = at.of_part(part);
+        if let Err(code) = check_agent_order(signed.agent.as_ref(), &order, env) {
+            out.output.result(at, ActionResult::code(code));
+            continue;
+        }
+        let key = ActionKey { part, ..key };
+        out.orders
+            .push(entry(at, key, signed.tx.account, signed.owner, order));
+    }
+    Ok(())
+}
+
+/// An action whose parts get their results later.
+fn in_parts(parts: usize) -> ActionResult {
+    let unknown = PartResult {
+        code: Code::Internal,
+        order: None,
+        filled: 0,
+    };
+    ActionResult {
+        parts: vec![unknown; parts],
+        ..ActionResult::code(Code::Ok)
+    }
 }
 
 /// The group of the order that an amend names.
@@ -375,22 +444,6 @@ pub(crate) fn group_of(order: &OrderRef) -> GroupId {
         OrderRef::Id(id) => id.group(),
         OrderRef::Client { group, .. } => *group,
     }
-}
-
-fn check_agent_order(
-    agent: Option<&AgentRecord>,
-    order: &Order,
-    env: &Env<'_>,
-) -> Result<(), Code> {
-    let Some(agent) = agent else { return Ok(()) };
-    let market = env.chain.market(order.market).ok_or(Code::UnknownMarket)?;
-    check_scope(
-        agent,
-        order.market,
-        order.price,
-        order.size,
-        market.tick_value,
-    )
 }
 
 fn entry(at: ResultAt, key: ActionKey, account: Account, owner: AccountRef, order: Order) -> Entry {
@@ -402,6 +455,7 @@ fn entry(at: ResultAt, key: ActionKey, account: Account, owner: AccountRef, orde
         order,
         filled: 0,
         origin: Origin::New,
+        quote: false,
     }
 }
 
@@ -413,25 +467,6 @@ fn finish_agent(out: &mut Authorised, at: ResultAt, account: Account, key: KeyId
         expiry,
     });
     out.output.result(at, ActionResult::code(Code::Ok));
-}
-
-/// Whether an agent may place an order of this price and size in the market.
-pub(crate) fn check_scope(
-    agent: &AgentRecord,
-    market: MarketId,
-    price: i64,
-    size: i64,
-    tick_value: i128,
-) -> Result<(), Code> {
-    let listed = usize::try_from(agent.market_count).unwrap_or(usize::MAX);
-    let named = agent.markets.iter().take(listed).any(|id| *id == market.0);
-    let limit = i128::try_from(agent.max_notional).unwrap_or(i128::MAX);
-    let too_large = limit > 0 && notional(price, size, tick_value) > limit;
-    if (listed > 0 && !named) || too_large {
-        Err(Code::AgentScope)
-    } else {
-        Ok(())
-    }
 }
 
 fn check_group(group: GroupId, env: &Env<'_>) -> Result<(), Code> {
@@ -479,68 +514,6 @@ fn debit(
     shard
         .credit(slot, asset, 0_i128.saturating_sub(amount))
         .ok_or(Code::Internal)
-}
-
-fn set_agent(
-    shard: &mut AccountShard,
-    master: u32,
-    agent: &SetAgent,
-    env: &Env<'_>,
-) -> Result<(), Code> {
-    if agent.max_notional > MAX_AMOUNT {
-        return Err(Code::BadAmount);
-    }
-    if agent
-        .markets
-        .iter()
-        .any(|market| env.chain.market(*market).is_none())
-    {
-        return Err(Code::UnknownMarket);
-    }
-    let slot = match shard.agent_at.get(&(master, agent.key)) {
-        Some(slot) => slot,
-        None => new_agent(shard, master, agent.key, env)?,
-    };
-    let mut markets = [0; 8];
-    for (to, market) in markets.iter_mut().zip(&agent.markets) {
-        *to = market.0;
-    }
-    *shard.agents.get_mut(slot).ok_or(Code::Internal)? = AgentRecord {
-        master,
-        key: agent.key.0,
-        market_count: u32::try_from(agent.markets.len()).unwrap_or(u32::MAX),
-        markets,
-        max_notional: agent.max_notional,
-        expiry: agent.expiry,
-        ..AgentRecord::zeroed()
-    };
-    Ok(())
-}
-
-fn new_agent(
-    shard: &mut AccountShard,
-    master: u32,
-    key: KeyId,
-    env: &Env<'_>,
-) -> Result<u32, Code> {
-    let record = shard.masters.get_mut(master).ok_or(Code::Internal)?;
-    if record.agents >= env.chain.spec.limits.agents {
-        return Err(Code::AgentLimit);
-    }
-    record.agents = record.agents.saturating_add(1);
-    let slot = shard.agents.alloc().map_err(|_| Code::Internal)?;
-    shard.agent_at.insert((master, key), slot);
-    Ok(slot)
-}
-
-fn remove_agent(shard: &mut AccountShard, master: u32, key: KeyId) -> Result<(), Code> {
-    let slot = shard
-        .agent_at
-        .remove(&(master, key))
-        .ok_or(Code::UnknownAgent)?;
-    let record = shard.masters.get_mut(master).ok_or(Code::Internal)?;
-    record.agents = record.agents.saturating_sub(1);
-    shard.agents.free(slot).map_err(|_| Code::Internal)
 }
 
 fn check_authority(key: KeyId, env: &Env<'_>) -> Result<(), Code> {

@@ -1,12 +1,14 @@
 //! Pass 2: cancels and amends, by group. What they release counts in pass 3 of the same block.
 
 use crate::groups::{FloorKind, GroupShard, Pair};
-use crate::passes::authorise::{AmendIntent, CancelIntent, check_scope};
+use crate::passes::agents::check_scope;
+use crate::passes::authorise::{AmendIntent, CancelIntent, Change};
+use crate::passes::quotes::{self, ProtectionIntent};
 use crate::passes::{Entry, Env, Origin, Output, Place, Release};
 use crate::records::OrderRecord;
 use ballast_types::{
-    ActionResult, Amend, Cancel, Class, Code, Event, GroupKey, Lots, MarketId, Order, OrderId,
-    OrderRef, Removal,
+    Account, ActionResult, Amend, Cancel, Class, Code, Event, GroupKey, Lots, MarketId, Order,
+    OrderId, OrderRef, Removal,
 };
 
 /// What pass 2 of a group hands on.
@@ -14,19 +16,33 @@ use ballast_types::{
 pub(crate) struct Cancelled {
     pub(crate) output: Output,
     pub(crate) releases: Vec<Release>,
-    /// New parts of amended orders.
+    /// New parts of amended orders, and quotes.
     pub(crate) entries: Vec<Entry>,
 }
 
-/// Runs the cancels of a group, then its amends.
-pub(crate) fn cancel(
-    group: &mut GroupShard,
-    mut cancels: Vec<&CancelIntent>,
-    mut amends: Vec<AmendIntent>,
-    env: &Env<'_>,
-) -> Cancelled {
+/// What pass 2 of a group is asked to do.
+#[derive(Debug, Default)]
+pub(crate) struct Work<'a> {
+    pub(crate) cancels: Vec<&'a CancelIntent>,
+    pub(crate) protections: Vec<ProtectionIntent>,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Work<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cancels.is_empty() && self.protections.is_empty() && self.changes.is_empty()
+    }
+}
+
+/// Runs the cancels of a group, then settings of protections, then amends and quotes.
+pub(crate) fn cancel(group: &mut GroupShard, work: Work<'_>, env: &Env<'_>) -> Cancelled {
     let mut out = Cancelled::default();
     let id = group.group;
+    let Work {
+        mut cancels,
+        mut protections,
+        mut changes,
+    } = work;
     cancels.sort_by_cached_key(|intent| GroupKey {
         class: Class::Cancel,
         ticket: env.ticket(id, intent.account.master),
@@ -36,16 +52,33 @@ pub(crate) fn cancel(
         run_cancel(group, intent, env, &mut out);
         out.output.result(intent.at, ActionResult::code(Code::Ok));
     }
-    amends.sort_by_cached_key(|intent| (env.ticket(id, intent.account.master), intent.key));
-    for intent in amends {
-        match run_amend(group, &intent, env, &mut out) {
-            Ok(Some(result)) => out.output.result(intent.at, result),
-            // Pass 3 or 4 says what becomes of the new part.
-            Ok(None) => {}
-            Err(code) => out.output.result(intent.at, ActionResult::code(code)),
+    let place = |account: Account, key| (env.ticket(id, account.master), key);
+    protections.sort_by_cached_key(|intent| place(intent.account, intent.key));
+    for intent in protections {
+        let done = group.protect(intent.owner, &intent.settings);
+        let code = done.map_or(Code::Internal, |()| Code::Ok);
+        out.output.result(intent.at, ActionResult::code(code));
+    }
+    changes.sort_by_cached_key(|change| match change {
+        Change::Amend(intent) => place(intent.account, intent.key),
+        Change::Quotes(intent) => place(intent.account, intent.key),
+    });
+    for change in changes {
+        match change {
+            Change::Amend(intent) => amend(group, &intent, env, &mut out),
+            Change::Quotes(intent) => quotes::run(group, &intent, env, &mut out),
         }
     }
     out
+}
+
+fn amend(group: &mut GroupShard, intent: &AmendIntent, env: &Env<'_>, out: &mut Cancelled) {
+    match run_amend(group, intent, env, out) {
+        Ok(Some(result)) => out.output.result(intent.at, result),
+        // Pass 3 or 4 says what becomes of the new part.
+        Ok(None) => {}
+        Err(code) => out.output.result(intent.at, ActionResult::code(code)),
+    }
 }
 
 fn run_cancel(group: &mut GroupShard, intent: &CancelIntent, env: &Env<'_>, out: &mut Cancelled) {
@@ -111,10 +144,11 @@ fn remove(group: &mut GroupShard, slot: u32, intent: &CancelIntent, out: &mut Ca
     }
 }
 
-fn gone(
+/// Hands on the reserve of an order that was removed, and reports it.
+pub(crate) fn gone(
     record: &OrderRecord,
     order: Option<OrderId>,
-    account: ballast_types::Account,
+    account: Account,
     reason: Removal,
     out: &mut Cancelled,
 ) {
@@ -162,27 +196,15 @@ fn run_amend(
         return Ok(Some(ActionResult::code(Code::Ok)));
     }
     let done = ActionResult {
-        code: Code::Ok,
         order: Some(id),
-        filled: 0,
+        ..ActionResult::code(Code::Ok)
     };
     if record.waiting() {
         amend_waiting(group, slot, intent, rest, &mut out.output).ok_or(Code::Internal)?;
         return Ok(Some(done));
     }
     if amend.price == record.price && rest <= record.remaining {
-        if rest < record.remaining {
-            group.shrink(slot, rest).ok_or(Code::Internal)?;
-            out.releases
-                .push(release_of(&record, record.remaining.saturating_sub(rest)));
-            out.output.events.push(Event::Reduced {
-                market: MarketId(record.market),
-                order: id,
-                account: intent.account,
-                size: rest,
-                reason: Removal::Amended,
-            });
-        }
+        reduce(group, slot, rest, intent.account, out).ok_or(Code::Internal)?;
         return Ok(Some(done));
     }
     let (order, priority) = (record.order(group.special(&record)), record.priority);
@@ -206,8 +228,34 @@ fn run_amend(
         },
         filled: record.filled,
         origin,
+        quote: record.quote(),
     });
     Ok(None)
+}
+
+/// Makes a resting order smaller in place, unless it has that size already.
+pub(crate) fn reduce(
+    group: &mut GroupShard,
+    slot: u32,
+    size: Lots,
+    account: Account,
+    out: &mut Cancelled,
+) -> Option<()> {
+    let record = *group.orders.get(slot)?;
+    if size == record.remaining {
+        return Some(());
+    }
+    group.shrink(slot, size)?;
+    out.releases
+        .push(release_of(&record, record.remaining.saturating_sub(size)));
+    out.output.events.push(Event::Reduced {
+        market: MarketId(record.market),
+        order: group.id(slot, &record)?,
+        account,
+        size,
+        reason: Removal::Amended,
+    });
+    Some(())
 }
 
 /// Changes a waiting order in place; it keeps its priority and its trigger.

@@ -3,12 +3,13 @@
 use crate::accounts::{AccountRef, AccountShard};
 use crate::form::{expiry_of, flags_of};
 use crate::groups::GroupShard;
+use crate::orders::quote_key;
 use crate::passes::cancel::release_of;
 use crate::passes::meeting::{Floor, Taker, Traded, fills_whole, take};
 use crate::passes::settle::Settlement;
 use crate::passes::trim::trim;
 use crate::passes::{Entry, Env, Origin, Output, Release, reducible};
-use crate::records::{OrderRecord, SpecialRecord};
+use crate::records::{OrderRecord, QUOTE, SpecialRecord};
 use ballast_types::{
     ActionResult, Atoms, Code, Event, Lots, MarketId, MarketSpec, OrderId, PostOnly, Removal, Side,
     TimeInForce,
@@ -24,6 +25,8 @@ pub(crate) struct Matched {
     pub(crate) fees: Atoms,
     pub(crate) fills: u64,
     pub(crate) crossed: u64,
+    /// Accounts whose quotes go when the order at hand has ended.
+    pub(crate) protected: Vec<AccountRef>,
 }
 
 /// Slot and id of the order that is being matched.
@@ -38,7 +41,7 @@ pub(crate) fn match_group(
 ) -> Matched {
     let floor = Floor { accounts, env };
     let mut out = Matched::default();
-    let mut traded = Traded::new();
+    let mut traded = Traded::default();
     let id = group.group;
     entries.sort_by_cached_key(|entry| entry.group_key(env, id));
     for entry in &entries {
@@ -52,6 +55,15 @@ pub(crate) fn match_group(
             let result = result.unwrap_or(ActionResult::code(Code::Internal));
             out.output.result(at, result);
         }
+        for owner in std::mem::take(&mut out.protected) {
+            for slot in group.quotes_of(owner) {
+                remove(group, slot, Removal::Protection, true, &floor, &mut out);
+            }
+        }
+    }
+    for (owner, now) in &traded.protections {
+        // It was there when its quote was met.
+        let _ = group.store_protection(*owner, now);
     }
     trim(group, &floor, &traded, &mut out);
     close_books(group, &mut out);
@@ -112,9 +124,9 @@ fn enter(
         },
     };
     let result = |code, filled| ActionResult {
-        code,
         order: Some(id),
         filled,
+        ..ActionResult::code(code)
     };
     if entry.waits() {
         let code = wait(group, floor, entry, (slot, id), local, out)?;
@@ -288,6 +300,11 @@ fn rest(
     let record = record_of(entry, size, filled, floor.env.height);
     let shown = order.display.map_or(size, |display| display.min(size));
     let special = SpecialRecord::of(order, shown);
+    if entry.quote
+        && let Some(earlier) = group.quotes.get(&quote_key(&record))
+    {
+        remove(group, earlier, Removal::Amended, true, floor, out);
+    }
     if group.rest(slot, taker.local, record, special).is_none() {
         // Only a level whose size would not fit its number refuses an order.
         drop_rest(entry, id, size, Removal::Ioc, out);
@@ -320,7 +337,7 @@ fn record_of(entry: &Entry, size: Lots, filled: Lots, height: u64) -> OrderRecor
         client_id: order.client_id.unwrap_or(0),
         nonce: entry.key.nonce,
         index: entry.key.index,
-        flags: flags_of(order),
+        flags: flags_of(order) | if entry.quote { QUOTE } else { 0 },
         label: order.label,
         placed: height,
         ..OrderRecord::zeroed()

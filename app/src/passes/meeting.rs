@@ -6,17 +6,39 @@ use crate::passes::cancel::release_of;
 use crate::passes::matching::{Matched, release, remove};
 use crate::passes::settle::{Fill, Settlement};
 use crate::passes::{Entry, Env, reducible};
-use crate::records::OrderRecord;
+use crate::protection::{PerLot, Protections};
+use crate::records::{OrderRecord, ProtectionRecord};
 use ballast_orderbook::{Resting, Stop, Verdict};
-use ballast_risk::{LotRisk, allowed_while_uncovered, fee_per_lot, gain};
+use ballast_risk::{LotRisk, allowed_while_uncovered, fee_per_lot, gain, notional};
 use ballast_types::{
-    Account, Atoms, Code, Event, Lots, MarketId, MarketSpec, Order, OrderId, Removal, SelfTrade,
-    SelfTradeScope, Side,
+    Account, Atoms, Code, Event, Lots, MarketId, MarketKind, MarketSpec, Order, OrderId, Removal,
+    SelfTrade, SelfTradeScope, Side, Ticks, TimeMs,
 };
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
 
-/// Positions that this block's fills have changed: lots bought minus sold so far.
-pub(crate) type Traded = BTreeMap<(AccountRef, MarketId), Lots>;
+/// What this block's meetings have changed so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traded {
+    /// Positions: lots bought minus sold.
+    pub(crate) positions: BTreeMap<(AccountRef, MarketId), Lots>,
+    /// Protections of accounts whose quotes were met.
+    pub(crate) protections: BTreeMap<AccountRef, ProtectionRecord>,
+}
+
+impl Traded {
+    /// The protection of an account as it is now.
+    fn protection(
+        &mut self,
+        before: Protections<'_>,
+        owner: AccountRef,
+    ) -> Option<&mut ProtectionRecord> {
+        match self.protections.entry(owner) {
+            MapEntry::Occupied(now) => Some(now.into_mut()),
+            MapEntry::Vacant(none) => Some(none.insert(*before.get(owner)?)),
+        }
+    }
+}
 
 /// Who a fill would belong to, and what it may do.
 pub(crate) struct Floor<'a> {
@@ -34,15 +56,42 @@ pub(crate) struct Taker<'a> {
     pub(crate) local: u32,
 }
 
+impl Taker<'_> {
+    /// What a lot that trades at a price adds to the sums of a maker's protection.
+    fn per_lot(&self, price: Ticks) -> PerLot {
+        let notional = notional(price, 1, self.market.tick_value);
+        let value = match self.market.kind {
+            MarketKind::Perpetual => self.risk.value,
+            MarketKind::Spot { .. } => notional,
+        };
+        let delta = match self.order.side {
+            Side::Buy => 0_i128.saturating_sub(value),
+            Side::Sell => value,
+        };
+        PerLot { notional, delta }
+    }
+}
+
 /// What is to become of a meeting.
+#[derive(Clone, Copy)]
 enum Meeting {
-    Trade(Lots),
+    /// After it the maker's protection may take effect.
+    Trade(Lots, Option<Protected>),
+    /// The maker goes, and its protection takes effect.
+    Protect(Protected),
     /// Both lose lots without a trade.
     Decrement(Lots),
     Remove(Removal),
     /// The maker goes, and the taker stops.
     RemoveAndStop(Removal, Halt),
     Stop(Halt),
+}
+
+/// The protection of an account took effect.
+#[derive(Clone, Copy)]
+pub(crate) struct Protected {
+    owner: AccountRef,
+    until: TimeMs,
 }
 
 /// Why a taking order stopped before its size or its limit did.
@@ -69,7 +118,7 @@ impl Floor<'_> {
             .accounts
             .get(owner.shard())
             .map_or(0, |shard| shard.position_size(owner.slot(), market));
-        before.saturating_add(traded.get(&(owner, market)).copied().unwrap_or(0))
+        before.saturating_add(traded.positions.get(&(owner, market)).copied().unwrap_or(0))
     }
 
     fn uncovered(&self, owner: AccountRef) -> bool {
@@ -114,22 +163,23 @@ impl Floor<'_> {
         }
     }
 
-    /// What happens when the taker, with `remaining` lots, meets a resting order.
-    fn judge(
+    /// What happens when the taker, with `remaining` lots, meets a resting order. Follows positions
+    /// and protections.
+    fn meet(
         &self,
         taker: &Taker<'_>,
         maker: &OrderRecord,
         resting: &Resting,
         remaining: Lots,
-        traded: &Traded,
+        protections: Protections<'_>,
+        traded: &mut Traded,
     ) -> Meeting {
-        let market = taker.order.market;
         let owner = AccountRef(maker.account);
-        let maker_side = taker.order.side.opposite();
+        let time = self.env.time;
         if maker.dead(self.env.time, self.env.height) {
             return Meeting::Remove(Removal::Expired);
         }
-        let mut lots = remaining.min(resting.size);
+        let whole = remaining.min(resting.size);
         if self.own(taker, owner) {
             return match taker.order.self_trade {
                 SelfTrade::CancelTaker => Meeting::Stop(Halt::SelfTrade),
@@ -137,14 +187,58 @@ impl Floor<'_> {
                 SelfTrade::CancelBoth => {
                     Meeting::RemoveAndStop(Removal::SelfTrade, Halt::SelfTrade)
                 }
-                SelfTrade::Decrement => Meeting::Decrement(lots),
+                SelfTrade::Decrement => Meeting::Decrement(whole),
             };
         }
-        let price = resting.price;
+        let per_lot = taker.per_lot(resting.price);
+        let mut lots = whole;
+        if maker.quote()
+            && let Some(protection) = traded.protection(protections, owner)
+        {
+            if protection.frozen(time) {
+                return Meeting::Remove(Removal::Protection);
+            }
+            lots = protection.allow(whole, per_lot, time);
+            if lots == 0 {
+                return Meeting::Protect(Protected {
+                    owner,
+                    until: protection.take_effect(time),
+                });
+            }
+        }
+        let cut = lots < whole;
+        let lots = match self.bound(taker, maker, resting.price, lots, traded) {
+            Ok(lots) => lots,
+            Err(meeting) => return meeting,
+        };
+        Self::follow(taker, owner, lots, traded);
+        let mut effect = None;
+        if maker.quote()
+            && let Some(protection) = traded.protection(protections, owner)
+            && (protection.add(lots, per_lot) || cut)
+        {
+            let until = protection.take_effect(time);
+            effect = Some(Protected { owner, until });
+        }
+        Meeting::Trade(lots, effect)
+    }
+
+    /// Of `lots` that could trade at `price`, how many the positions of both sides allow.
+    fn bound(
+        &self,
+        taker: &Taker<'_>,
+        maker: &OrderRecord,
+        price: Ticks,
+        mut lots: Lots,
+        traded: &Traded,
+    ) -> Result<Lots, Meeting> {
+        let market = taker.order.market;
+        let owner = AccountRef(maker.account);
+        let maker_side = taker.order.side.opposite();
         if maker.reduce_only() {
             lots = lots.min(reducible(maker_side, self.position(owner, market, traded)));
             if lots == 0 {
-                return Meeting::Remove(Removal::ReduceOnly);
+                return Err(Meeting::Remove(Removal::ReduceOnly));
             }
         }
         if self.uncovered(owner) {
@@ -152,7 +246,7 @@ impl Floor<'_> {
             let fee = taker.market.maker_fee_ppm;
             lots = self.allowed(maker_side, price, fee, taker, size, lots);
             if lots == 0 {
-                return Meeting::Remove(Removal::Uncovered);
+                return Err(Meeting::Remove(Removal::Uncovered));
             }
         }
         let own = taker.entry.owner;
@@ -160,7 +254,7 @@ impl Floor<'_> {
             let size = self.position(own, market, traded);
             lots = lots.min(reducible(taker.order.side, size));
             if lots == 0 {
-                return Meeting::Stop(Halt::ReduceOnly);
+                return Err(Meeting::Stop(Halt::ReduceOnly));
             }
         }
         if self.uncovered(own) {
@@ -168,10 +262,10 @@ impl Floor<'_> {
             let fee = taker.market.taker_fee_ppm;
             lots = self.allowed(taker.order.side, price, fee, taker, size, lots);
             if lots == 0 {
-                return Meeting::Stop(Halt::Uncovered);
+                return Err(Meeting::Stop(Halt::Uncovered));
             }
         }
-        Meeting::Trade(lots)
+        Ok(lots)
     }
 
     fn follow(taker: &Taker<'_>, maker: AccountRef, lots: Lots, traded: &mut Traded) {
@@ -180,9 +274,12 @@ impl Floor<'_> {
             Side::Buy => lots,
             Side::Sell => 0_i64.saturating_sub(lots),
         };
-        let maker_sum = traded.entry((maker, market)).or_default();
+        let maker_sum = traded.positions.entry((maker, market)).or_default();
         *maker_sum = maker_sum.saturating_sub(bought);
-        let taker_sum = traded.entry((taker.entry.owner, market)).or_default();
+        let taker_sum = traded
+            .positions
+            .entry((taker.entry.owner, market))
+            .or_default();
         *taker_sum = taker_sum.saturating_add(bought);
     }
 }
@@ -195,6 +292,7 @@ pub(crate) fn fills_whole(
     traded: &Traded,
 ) -> bool {
     let mut tried = traded.clone();
+    let protections = group.protections();
     let order = taker.order;
     let most = u32::from(order.max_fills);
     let taken = group.books.walk(
@@ -207,12 +305,9 @@ pub(crate) fn fills_whole(
             let Some(maker) = group.orders.get(resting.slot) else {
                 return Verdict::Stop;
             };
-            match floor.judge(taker, maker, resting, left, &tried) {
-                Meeting::Trade(lots) => {
-                    Floor::follow(taker, AccountRef(maker.account), lots, &mut tried);
-                    Verdict::Fill(lots)
-                }
-                Meeting::Remove(_) => Verdict::Remove,
+            match floor.meet(taker, maker, resting, left, protections, &mut tried) {
+                Meeting::Trade(lots, _) => Verdict::Fill(lots),
+                Meeting::Remove(_) | Meeting::Protect(_) => Verdict::Remove,
                 Meeting::Decrement(_) | Meeting::RemoveAndStop(..) | Meeting::Stop(_) => {
                     Verdict::Stop
                 }
@@ -232,7 +327,14 @@ pub(crate) fn take(
 ) -> Took {
     let mut meetings: Vec<(Resting, Meeting)> = Vec::new();
     let order = taker.order;
-    let GroupShard { books, orders, .. } = group;
+    let GroupShard {
+        books,
+        orders,
+        protections: records,
+        protection_at: at,
+        ..
+    } = group;
+    let protections = Protections { at, records };
     let mut halt = None;
     let taken = books.take(
         taker.local,
@@ -244,14 +346,11 @@ pub(crate) fn take(
             let Some(maker) = orders.get(resting.slot) else {
                 return Verdict::Stop;
             };
-            let meeting = floor.judge(taker, maker, resting, left, traded);
+            let meeting = floor.meet(taker, maker, resting, left, protections, traded);
             let verdict = match meeting {
-                Meeting::Trade(lots) => {
-                    Floor::follow(taker, AccountRef(maker.account), lots, traded);
-                    Verdict::Fill(lots)
-                }
+                Meeting::Trade(lots, _) => Verdict::Fill(lots),
                 Meeting::Decrement(lots) => Verdict::Decrement(lots),
-                Meeting::Remove(_) => Verdict::Remove,
+                Meeting::Remove(_) | Meeting::Protect(_) => Verdict::Remove,
                 Meeting::RemoveAndStop(_, why) => {
                     halt = Some(why);
                     Verdict::RemoveAndStop
@@ -274,10 +373,17 @@ pub(crate) fn take(
     for (resting, meeting) in meetings {
         took.code = Code::Ok;
         match meeting {
-            Meeting::Trade(lots) => {
+            Meeting::Trade(lots, effect) => {
                 took.filled = took.filled.saturating_add(lots);
                 // The maker was met a moment ago, so its record is there.
                 let _ = fill(group, floor, taker, &resting, lots, out);
+                if let Some(effect) = effect {
+                    protect(group, floor, effect, out);
+                }
+            }
+            Meeting::Protect(effect) => {
+                remove(group, resting.slot, Removal::Protection, true, floor, out);
+                protect(group, floor, effect, out);
             }
             Meeting::Decrement(lots) => {
                 took.code = Code::SelfTrade;
@@ -291,6 +397,17 @@ pub(crate) fn take(
     }
     end(&mut took, taken.stop, halt);
     took
+}
+
+/// Reports a protection, whose quotes go when the taker has ended.
+fn protect(group: &GroupShard, floor: &Floor<'_>, effect: Protected, out: &mut Matched) {
+    let Protected { owner, until } = effect;
+    out.protected.push(owner);
+    out.output.events.push(Event::Protected {
+        account: floor.account(owner),
+        group: group.group,
+        until,
+    });
 }
 
 /// Why the rest of a stopped order goes, if it does, and the code of the action.

@@ -2,6 +2,7 @@
 //! wants from another it returns as intents.
 
 pub(crate) mod admit;
+pub(crate) mod agents;
 pub(crate) mod authorise;
 pub(crate) mod cancel;
 pub(crate) mod close;
@@ -9,6 +10,8 @@ pub(crate) mod credit;
 pub(crate) mod matching;
 pub(crate) mod meeting;
 pub(crate) mod open;
+pub(crate) mod quotes;
+pub(crate) mod scale;
 pub(crate) mod settle;
 pub(crate) mod sweep;
 pub(crate) mod triggers;
@@ -66,8 +69,32 @@ impl Env<'_> {
     }
 }
 
-/// Where the result of an action belongs: transaction of the block and index in it.
-pub(crate) type ResultAt = (u32, u16);
+/// Where the result of an action, or of a part of it, belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResultAt {
+    /// Transaction of the block.
+    pub(crate) tx: u32,
+    /// Action of the transaction.
+    pub(crate) index: u16,
+    pub(crate) part: Option<u16>,
+}
+
+impl ResultAt {
+    pub(crate) fn new(tx: u32, index: u16) -> Self {
+        Self {
+            tx,
+            index,
+            part: None,
+        }
+    }
+
+    pub(crate) fn of_part(self, part: u16) -> Self {
+        Self {
+            part: Some(part),
+            ..self
+        }
+    }
+}
 
 /// What a task hands back.
 #[derive(Debug, Default)]
@@ -95,6 +122,8 @@ pub(crate) struct Entry {
     /// Lots that traded before an amend.
     pub(crate) filled: Lots,
     pub(crate) origin: Origin,
+    /// It is to rest as a quote.
+    pub(crate) quote: bool,
 }
 
 /// Where an entry comes from.

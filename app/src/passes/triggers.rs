@@ -187,6 +187,7 @@ fn entry(group: &GroupShard, accounts: &[AccountShard], slot: u32) -> Option<(Ev
             key: account.master,
             hash,
             index: record.index,
+            part: 0,
         },
         account,
         owner,
@@ -196,6 +197,7 @@ fn entry(group: &GroupShard, accounts: &[AccountShard], slot: u32) -> Option<(Ev
             slot,
             priority: record.priority,
         }),
+        quote: false,
     };
     Some((event, entry))
 }

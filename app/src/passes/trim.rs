@@ -11,7 +11,7 @@ use ballast_types::{Event, Lots, MarketId, Removal, Side};
 
 /// Shrinks reduce-only orders to the positions that they may reduce, newest first.
 pub(crate) fn trim(group: &mut GroupShard, floor: &Floor<'_>, traded: &Traded, out: &mut Matched) {
-    let mut changed: Vec<_> = traded.keys().copied().collect();
+    let mut changed: Vec<_> = traded.positions.keys().copied().collect();
     changed.sort_by_cached_key(|(owner, market)| (floor.account(*owner), *market));
     for (owner, market) in changed {
         let resting = group

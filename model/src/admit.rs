@@ -128,8 +128,8 @@ impl Model {
             self.check_floors(entry)?;
             self.check_client_id(entry)?;
         }
-        if entry.quote && self.is_frozen(entry.account, self.group_of(order.market)) {
-            return Err(Code::QuotesFrozen);
+        if entry.quote {
+            self.check_thawed(entry)?;
         }
         self.check_open_orders(entry)?;
         if entry.waits() {
@@ -262,6 +262,17 @@ impl Model {
         if taken || admitted.any(|other| other.order.client_id == Some(client_id)) {
             return Err(Code::ClientIdInUse);
         }
+        Ok(())
+    }
+
+    fn check_thawed(&mut self, entry: &Entry) -> Result<(), Code> {
+        let group = self.group_of(entry.order.market);
+        if self.is_frozen(entry.account, group) {
+            return Err(Code::QuotesFrozen);
+        }
+        let frozen = self.protection(entry.account, group);
+        let ended = frozen.is_some_and(|protection| protection.frozen_until > 0);
+        self.coverage.count_if(ended, "freeze ended");
         Ok(())
     }
 

@@ -1,21 +1,53 @@
-//! Pass 2, second half: amends; `quote` holds what comes between them.
+//! Pass 2, second half: what changes orders. Amends; `quote` holds quotes.
 
 use crate::Model;
 use crate::admit::{Entry, check_max_fills};
 use crate::authorise::Request;
 use crate::state::{PlacedOrder, part_of};
-use ballast_types::{
-    Amend, Code, GroupId, OrderId, OrderRef, PostOnly, Removal,
-};
+use ballast_types::{Amend, Code, GroupId, OrderId, OrderRef, PostOnly, Quotes, Removal, ticket};
+
+/// What changes orders that rest or wait.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Amend(Amend),
+    Quotes(Quotes),
+}
+
+impl Change {
+    fn group(&self) -> GroupId {
+        match self {
+            Self::Amend(amend) => group_of(amend),
+            Self::Quotes(quotes) => quotes.group,
+        }
+    }
+}
 
 impl Model {
+    /// Amends and quotes. Returns what they send to pass 3.
+    pub(crate) fn change(&mut self, mut changes: Vec<Request<Change>>) -> Vec<Entry> {
+        let seed = self.block.seed;
+        changes.sort_by_key(|request| {
+            let group = request.action.group();
+            let ticket = ticket(&seed, group, request.account.master);
+            (group, ticket, request.key)
+        });
+        let mut entries = Vec::new();
+        for request in changes {
+            match &request.action {
+                Change::Quotes(quotes) => entries.extend(self.quote(quotes, &request.with(()))),
+                Change::Amend(amend) => match self.amend(&request.with(*amend)) {
+                    Ok(entry) => entries.extend(entry),
+                    Err(code) => self.answer_code(request.place, code),
+                },
+            }
+        }
+        entries
+    }
+
     /// Returns the order that enters again, if any.
-    pub(crate) fn amend(
-        &mut self,
-        group: GroupId,
-        request: &Request<Amend>,
-    ) -> Result<Option<Entry>, Code> {
+    pub(crate) fn amend(&mut self, request: &Request<Amend>) -> Result<Option<Entry>, Code> {
         let amend = &request.action;
+        let group = group_of(amend);
         let order = self.amended(group, request).ok_or(Code::UnknownOrder)?;
         let market = &self.spec.markets[order.market.index()];
         if !(1..=market.max_price).contains(&amend.price) {
@@ -48,6 +80,8 @@ impl Model {
         }
         if amend.price == order.price && lots <= order.remaining {
             self.coverage.count("amend in place");
+            self.coverage
+                .count_if(order.quote, "quote amended in place");
             if lots < order.remaining {
                 let event = self.shrink(order.id, lots, Removal::Amended);
                 self.group_event(group, event);
@@ -62,6 +96,8 @@ impl Model {
         }
         self.coverage
             .count_if(order.display.is_some(), "iceberg order enters again");
+        let name = format!("quote amended, keep {}", amend.keep_on_reject);
+        self.coverage.count_if(order.quote, &name);
         Ok(Some(entry_again(request, &order, lots)))
     }
 

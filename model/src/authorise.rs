@@ -2,12 +2,13 @@
 
 use crate::Model;
 use crate::admit::Entry;
+use crate::amend::Change;
 use crate::open::Unpacked;
 use crate::state::{Master, Place, atoms};
 use ballast_types::{
-    Account, AccountId, Action, ActionKey, Amend, Atoms, Cancel, Code, Event, KeyId, MarketId,
-    Order, PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus, TimeMs, Transfer, Tx, TxKey,
-    account_shard,
+    Account, AccountId, Action, ActionKey, Atoms, Cancel, Code, Event, KeyId, MarketId, Order,
+    PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus, SetProtection, TimeMs, Transfer, Tx,
+    TxKey, account_shard,
 };
 
 /// Largest amount of a transfer, and largest notional of an agent.
@@ -35,7 +36,8 @@ pub(crate) struct Intents {
     pub(crate) prices: Vec<(ActionKey, Vec<PriceUpdate>)>,
     pub(crate) statuses: Vec<(ActionKey, SetMarketStatus)>,
     pub(crate) cancels: Vec<Request<Cancel>>,
-    pub(crate) amends: Vec<Request<Amend>>,
+    pub(crate) protections: Vec<Request<SetProtection>>,
+    pub(crate) changes: Vec<Request<Change>>,
     pub(crate) orders: Vec<Entry>,
 }
 
@@ -126,11 +128,16 @@ impl Model {
                 key: tx.key_id,
                 hash: tx.hash,
                 index,
+                part: 0,
             };
             let request = Request {
                 account: tx.account,
                 key,
-                place: (place.0, place.1, at),
+                place: Place {
+                    tx: place,
+                    action: at,
+                    part: None,
+                },
                 agent: agent.clone(),
                 action: (),
             };
@@ -142,7 +149,9 @@ impl Model {
             } else {
                 Err(Code::RateLimited)
             };
-            self.answer_code(request.place, code.err().unwrap_or(Code::Ok));
+            if let Err(code) = code {
+                self.answer_code(request.place, code);
+            }
         }
         let master = self.master(tx.account.master);
         match tx.scheme {
@@ -204,7 +213,7 @@ impl Model {
                     ballast_types::OrderRef::Client { group, .. } => group,
                 };
                 self.check_group(group)?;
-                intents.amends.push(request.with(*amend));
+                intents.changes.push(request.with(Change::Amend(*amend)));
                 Ok(())
             }
             Action::Cancel(cancel) => {
@@ -215,6 +224,21 @@ impl Model {
                     .group()
                     .map_or(Ok(()), |group| self.check_group(group))?;
                 intents.cancels.push(request.with(*cancel));
+                Ok(())
+            }
+            Action::Scale(scale) => self.scale(scale, request, intents),
+            Action::Quotes(quotes) => {
+                self.check_quotes(quotes, request)?;
+                self.coverage.count_if(by_agent, "quotes of an agent");
+                self.answer_parts(request.place, 2 * quotes.quotes.len());
+                let change = Change::Quotes(quotes.clone());
+                intents.changes.push(request.with(change));
+                Ok(())
+            }
+            Action::SetProtection(protection) => {
+                self.coverage.count_if(by_agent, "agent sets a protection");
+                self.check_protection(protection)?;
+                intents.protections.push(request.with(*protection));
                 Ok(())
             }
             Action::CancelAfter(timeout) => {
@@ -243,7 +267,7 @@ impl Model {
         }
     }
 
-    fn check_group(&self, group: ballast_types::GroupId) -> Result<(), Code> {
+    pub(crate) fn check_group(&self, group: ballast_types::GroupId) -> Result<(), Code> {
         self.spec
             .groups
             .get(group.index())
@@ -251,7 +275,7 @@ impl Model {
             .ok_or(Code::UnknownMarket)
     }
 
-    fn order(
+    pub(crate) fn order(
         &mut self,
         order: &Order,
         request: &Request<()>,
@@ -375,22 +399,26 @@ impl Model {
     }
 }
 
-impl Request<()> {
-    fn with<T>(&self, action: T) -> Request<T> {
-        let Self {
-            account,
-            key,
-            place,
-            agent,
-            action: (),
-        } = self.clone();
+impl<A> Request<A> {
+    /// The same request for something else.
+    pub(crate) fn with<T>(&self, action: T) -> Request<T> {
         Request {
-            account,
-            key,
-            place,
-            agent,
+            account: self.account,
+            key: self.key,
+            place: self.place,
+            agent: self.agent.clone(),
             action,
         }
+    }
+}
+
+impl Request<()> {
+    /// One part of an action of several.
+    pub(crate) fn part(&self, at: usize) -> Self {
+        let mut part = self.clone();
+        part.key.part = u16::try_from(at).expect("an action has at most 512 parts");
+        part.place.part = Some(at);
+        part
     }
 }
 
@@ -433,5 +461,8 @@ fn kind(action: &Action) -> &'static str {
         Action::SetPrices(_) => "action SetPrices",
         Action::SetMarketStatus(_) => "action SetMarketStatus",
         Action::CancelAfter(_) => "action CancelAfter",
+        Action::Scale(_) => "action Scale",
+        Action::Quotes(_) => "action Quotes",
+        Action::SetProtection(_) => "action SetProtection",
     }
 }

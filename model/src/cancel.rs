@@ -35,6 +35,7 @@ impl Model {
     fn cancel_in(&mut self, group: GroupId, account: Account, cancel: &Cancel) {
         for order in self.placed_by(account, group) {
             if self.names(cancel, &order) {
+                self.coverage.count_if(order.quote, "quote cancelled");
                 let event = self.remove(order.id, Removal::Cancelled);
                 self.group_event(group, event);
             }

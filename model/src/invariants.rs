@@ -3,12 +3,14 @@
 use crate::Model;
 use crate::state::{PlacedOrder, atoms};
 use crate::trigger;
-use ballast_types::{AssetId, Atoms, MarketKind};
+use ballast_types::{AssetId, Atoms, MarketKind, Side};
+use std::collections::BTreeSet;
 
 impl Model {
     /// Conservation of every asset, positions that sum to zero, books that are not crossed, orders
     /// that show what they may, waiting orders within their bounds, spot asks that are backed,
-    /// accounts that are covered unless they are flagged, and no fill so far that took an account
+    /// quotes that stand alone and within their
+    /// protections, accounts that are covered unless they are flagged, and no fill so far that took an account
     /// below maintenance.
     ///
     /// # Errors
@@ -39,6 +41,7 @@ impl Model {
         for order in self.state.orders.values() {
             check_shown(order)?;
         }
+        self.check_quotes_alone()?;
         self.check_waiting()?;
         self.check_open_orders_bound()?;
         self.check_backed()?;
@@ -74,6 +77,30 @@ impl Model {
         } else {
             Err(format!("asset {asset} holds {sum} atoms, not {supply}"))
         }
+    }
+
+    /// An account quotes a side of a market once, and not while it is frozen. A protection has not
+    /// let through more than its bounds.
+    fn check_quotes_alone(&self) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for order in self.state.orders.values().filter(|order| order.quote) {
+            if !seen.insert((order.account, order.market, order.side == Side::Buy)) {
+                return Err(format!("a side is quoted twice: {order:?}"));
+            }
+            if self.is_frozen(order.account, self.group_of(order.market)) {
+                return Err(format!("a frozen quote rests: {order:?}"));
+            }
+        }
+        for protection in self.state.protections.values() {
+            let within = |bound: u128, sum: Atoms| bound == 0 || sum.unsigned_abs() <= bound;
+            let settings = &protection.settings;
+            if !within(settings.notional, protection.notional)
+                || !within(settings.delta, protection.delta)
+            {
+                return Err(format!("a protection was passed: {protection:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Only as many orders wait as may, and none that waits is in a book or traded.

@@ -4,8 +4,9 @@
 //! whenever it needs it. The fast application is compared with it block by block. It depends on
 //! `ballast-types` only, so that the two share encodings and nothing that decides.
 //!
-//! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer`, `cancel` and `amend`, `admit`,
-//! `matching`, `settle`; `margin` holds the formulas that they share.
+//! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer` and `scale`,
+//! `cancel` and `amend` with `quote`, `admit`, `matching` with `protect`, `settle`; `margin` holds
+//! the formulas that they share.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -19,6 +20,9 @@ mod invariants;
 mod margin;
 mod matching;
 mod open;
+mod protect;
+mod quote;
+mod scale;
 mod settle;
 mod state;
 mod sweep;
@@ -30,6 +34,7 @@ pub mod workload;
 
 pub use coverage::Coverage;
 pub use margin::Margin;
+pub use protect::Protection;
 pub use state::{PlacedOrder, WaitingOrder};
 
 use ballast_types::{
@@ -90,7 +95,8 @@ impl Model {
         self.propose_prices(intents.prices);
         self.propose_statuses(intents.statuses);
         self.cancel(intents.cancels);
-        let mut entries = self.amend(intents.amends);
+        self.set_protections(intents.protections);
+        let mut entries = self.change(intents.changes);
         self.flush_group_events();
         entries.extend(intents.orders);
         entries.extend(self.triggered_entries());

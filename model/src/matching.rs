@@ -30,6 +30,13 @@ struct Taker {
     refreshes: u16,
 }
 
+/// What a maker may trade.
+struct MakerLots {
+    lots: Lots,
+    /// The protection of its quotes made them fewer.
+    cut: bool,
+}
+
 impl Taker {
     fn new(entry: Entry, id: OrderId) -> Self {
         Self {
@@ -114,6 +121,7 @@ impl Model {
             let most = self.spec.markets[market.index()].max_price;
             let slides = entry.order.post_only == PostOnly::Slide;
             if !slides || !(1..=most).contains(&price) {
+                self.coverage.count_if(entry.quote, "quote would trade");
                 self.coverage.count_if(slides, "nowhere to slide to");
                 return Code::PostOnlyWouldTrade;
             }
@@ -129,18 +137,24 @@ impl Model {
         let lots = taker.remaining;
         let stop = self.take(&mut taker);
         if let Some(untouched) = untouched {
+            let protected = !self.block.protected.is_empty();
             if taker.traded < lots {
                 *self = untouched;
+                self.coverage
+                    .count_if(protected, "FOK order undone with a protection");
                 self.removed(&taker, lots, Removal::Ioc);
                 return (Code::FokUnfilled, 0);
             }
             self.coverage.count("FOK order filled");
+            self.coverage
+                .count_if(protected, "FOK order filled with a protection");
         }
         let code = match stop {
             Stop::SelfTrade if taker.remaining == 0 => Code::SelfTrade,
             _ if taker.remaining == 0 => Code::Ok,
             _ => self.finish(&taker, stop),
         };
+        self.remove_protected();
         (code, taker.traded)
     }
 
@@ -177,9 +191,17 @@ impl Model {
                 if self.prevent_self_trade(taker, &maker) {
                     return Stop::SelfTrade;
                 }
-            } else if let Some(lots) = self.maker_lots(taker, &maker) {
+            } else if let Some(most) = self.quote_lots(taker, &maker)
+                && let Some(lots) = self.maker_lots(&maker, most.lots)
+            {
                 match self.taker_lots(taker, &maker, lots) {
-                    Ok(lots) => self.trade(&maker, taker, lots),
+                    Ok(lots) => {
+                        self.trade(&maker, taker, lots);
+                        let further = most.cut && lots < most.lots;
+                        self.coverage
+                            .count_if(further, "protected fill cut further");
+                        self.count_quote_fill(&maker, lots, most.cut);
+                    }
                     Err(stop) => return stop,
                 }
             }
@@ -303,9 +325,32 @@ impl Model {
         self.group_event(self.group_of(market), event);
     }
 
-    /// Lots that the maker may trade with the taker; without any, it is removed.
-    fn maker_lots(&mut self, taker: &Taker, maker: &PlacedOrder) -> Option<Lots> {
-        let mut lots = maker.shown.min(taker.remaining);
+    /// Lots that could trade, as far as the protection of a quote lets them; without any, the quote
+    /// is removed.
+    fn quote_lots(&mut self, taker: &Taker, maker: &PlacedOrder) -> Option<MakerLots> {
+        let lots = maker.shown.min(taker.remaining);
+        let group = self.group_of(maker.market);
+        if maker.quote && self.is_frozen(maker.account, group) {
+            self.coverage.count("frozen maker removed");
+            self.remove_maker(maker, Removal::Protection);
+            return None;
+        }
+        let most = self.protected_lots(maker).unwrap_or(lots);
+        if most == 0 {
+            self.coverage.count("protection lets nothing trade");
+            self.remove_maker(maker, Removal::Protection);
+            self.protect(maker);
+            return None;
+        }
+        Some(MakerLots {
+            lots: lots.min(most),
+            cut: most < lots,
+        })
+    }
+
+    /// Lots of these that the maker may trade; without any, it is removed.
+    fn maker_lots(&mut self, maker: &PlacedOrder, lots: Lots) -> Option<Lots> {
+        let mut lots = lots;
         if maker.reduce_only {
             let most = self.may_reduce(maker.account, maker.market, maker.side);
             self.coverage.count_if(most < lots, "reduce-only maker cut");
@@ -422,6 +467,7 @@ impl Model {
             self.coverage
                 .count_if(size < taker.remaining, "reduce-only order rests in part");
         }
+        self.make_room_for_quote(entry);
         let mut order = self.place(entry, taker.id, size, taker.traded);
         order.shown = shown_of(order.display, size);
         self.coverage

@@ -5,8 +5,8 @@ use crate::admit::Entry;
 use crate::protect::Protection;
 use ballast_types::{
     Account, AccountId, ActionResult, AssetId, Atoms, ChainSpec, Code, Event, GroupId, Hash, KeyId,
-    Lots, MarketId, MarketStatus, Order, OrderId, PartResult, PostOnly, PriceKind, SelfTrade, SelfTradeScope,
-    SetAgent, Side, Ticks, TimeInForce, TimeMs, Trigger, TxResult,
+    Lots, MarketId, MarketStatus, Order, OrderId, PartResult, PostOnly, PriceKind, SelfTrade,
+    SelfTradeScope, SetAgent, Side, Ticks, TimeInForce, TimeMs, Trigger, TxResult,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,6 +174,8 @@ pub(crate) struct Block {
     pub(crate) admitted: Vec<Entry>,
     /// Triggered orders that pass 3 refused.
     pub(crate) refused: Vec<Entry>,
+    /// Accounts and groups whose protections took effect while the taker trades.
+    pub(crate) protected: Vec<(Account, GroupId)>,
     /// Accounts and markets that had a fill.
     pub(crate) traded: BTreeSet<(Account, MarketId)>,
 }

@@ -81,7 +81,7 @@ impl World {
         let seed = tx_hash(&self.height.to_le_bytes());
         let events = self.model.execute(self.height, self.time, &seed, txs);
         self.model.check_invariants().unwrap();
-        for order in results(&events).iter().filter_map(|result| result.order) {
+        for order in orders(&events) {
             self.model.alias(order, order);
         }
         events
@@ -107,7 +107,7 @@ impl World {
 
     /// One action in a block of its own.
     fn act(&mut self, who: usize, action: Action) -> ActionResult {
-        results(&self.block(&[(who, vec![action])]))[0]
+        results(&self.block(&[(who, vec![action])])).remove(0)
     }
 
     /// One order in a block of its own: its code, and how much of it traded.
@@ -182,8 +182,18 @@ fn order(market: MarketId, side: Side, price: Ticks, size: Lots) -> Order {
 
 fn results(events: &BlockEvents) -> Vec<ActionResult> {
     let txs = events.txs.iter().flatten();
-    txs.flat_map(|TxResult { actions, .. }| actions.iter().copied())
+    txs.flat_map(|TxResult { actions, .. }| actions.iter().cloned())
         .collect()
+}
+
+/// Orders that results name, those of parts too.
+fn orders(events: &BlockEvents) -> Vec<OrderId> {
+    let results = results(events).into_iter();
+    let named = results.flat_map(|result| {
+        let parts = result.parts.into_iter().map(|part| part.order);
+        [result.order].into_iter().chain(parts)
+    });
+    named.flatten().collect()
 }
 
 fn codes(events: &BlockEvents) -> Vec<Code> {

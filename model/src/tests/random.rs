@@ -21,12 +21,7 @@ fn run(seed: u64, blocks: u64) -> (Model, Vec<BlockEvents>) {
         model.check_invariants().unwrap_or_else(|error| {
             panic!("seed {seed}, height {}: {error}", block.height);
         });
-        let results = events
-            .txs
-            .iter()
-            .flatten()
-            .flat_map(|result| &result.actions);
-        for order in results.filter_map(|result| result.order) {
+        for order in super::orders(&events) {
             model.alias(order, order);
         }
         workload.observe(&events);

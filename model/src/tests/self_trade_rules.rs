@@ -59,7 +59,7 @@ fn the_mode_of_the_taker_decides() {
         world.placed(1, maker);
         world.placed(2, order(BTC_PERP, ASK, 1_000, 5));
         let events = world.block(&[(1, vec![Action::Order(taker(mode, 8))])]);
-        let result = results(&events)[0];
+        let result = results(&events).remove(0);
         assert_eq!((result.code, result.filled), (code, filled), "{mode:?}");
         assert_eq!(world.book(BTC_PERP), book, "{mode:?}");
         let reasons = vec![Removal::SelfTrade; removed];
@@ -86,7 +86,7 @@ fn a_decrement_takes_the_same_from_both() {
         let maker = world.placed(1, maker);
         let bid = taker(SelfTrade::Decrement, lots);
         let events = world.block(&[(1, vec![Action::Order(bid)])]);
-        let result = results(&events)[0];
+        let result = results(&events).remove(0);
         assert_eq!((result.code, result.filled), (code, 0));
         let total = |side: &[(Ticks, Lots)]| -> Lots { side.iter().map(|(_, lots)| lots).sum() };
         let [left_bids, left_asks] = world.book(BTC_PERP);

@@ -14,8 +14,8 @@ use ballast_app::{Block, Snapshot, State};
 use ballast_model::workload::{NextBlock, Rng, Workload, test_secrets, test_spec};
 use ballast_model::{Model, PlacedOrder};
 use ballast_types::{
-    BlockEvents, Event, Hash, MarketId, OrderId, Secret, TAG_NATIVE, TxHash, TxResult, chain_hash,
-    encode_bundle,
+    BlockEvents, Event, GroupId, Hash, MarketId, OrderId, Secret, TAG_NATIVE, TxHash, TxResult,
+    chain_hash, encode_bundle,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,8 +81,12 @@ fn pair_ids(app: &BlockEvents, model: &BlockEvents, ids: &mut BTreeMap<OrderId, 
         |events: &BlockEvents| -> Vec<TxResult> { events.txs.iter().flatten().cloned().collect() };
     for (app, model) in flat(app).iter().zip(&flat(model)) {
         for (app, model) in app.actions.iter().zip(&model.actions) {
-            if let (Some(app), Some(model)) = (app.order, model.order) {
-                ids.insert(app, model);
+            let parts = app.parts.iter().zip(&model.parts);
+            let parts = parts.map(|(app, model)| (app.order, model.order));
+            for named in parts.chain([(app.order, model.order)]) {
+                if let (Some(app), Some(model)) = named {
+                    ids.insert(app, model);
+                }
             }
         }
     }
@@ -140,7 +144,12 @@ fn compare_events(app: &BlockEvents, model: &BlockEvents, ids: &BTreeMap<OrderId
                 let actions: Vec<_> = tx
                     .actions
                     .iter()
-                    .map(|a| (a.code, a.filled, a.order.is_some()))
+                    .map(|a| {
+                        let parts = a.parts.iter();
+                        let parts = parts.map(|p| (p.code, p.filled, p.order.is_some()));
+                        let parts: Vec<_> = parts.collect();
+                        (a.code, a.filled, a.order.is_some(), parts)
+                    })
                     .collect();
                 (tx.hash, tx.code, actions)
             };
@@ -173,7 +182,7 @@ fn compare_events(app: &BlockEvents, model: &BlockEvents, ids: &BTreeMap<OrderId
 fn of_app(o: &OrderView) -> String {
     let how = (o.post_only, o.reduce_only, o.self_trade, o.self_trade_scope);
     let lots = (o.remaining, o.shown, o.display, o.filled);
-    let named = (o.client_id, o.label);
+    let named = (o.client_id, o.label, o.quote);
     let what = (
         o.market, o.account, o.side, o.price, lots, o.tif, how, named,
     );
@@ -183,7 +192,7 @@ fn of_app(o: &OrderView) -> String {
 fn of_model(o: &PlacedOrder) -> String {
     let how = (o.post_only, o.reduce_only, o.self_trade, o.self_trade_scope);
     let lots = (o.remaining, o.shown, o.display, o.filled);
-    let named = (o.client_id, o.label);
+    let named = (o.client_id, o.label, o.quote);
     let what = (
         o.market, o.account, o.side, o.price, lots, o.tif, how, named,
     );
@@ -272,6 +281,18 @@ fn compare_state(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>
             model.deadline(*account),
         );
         assert_eq!(ours, theirs, "margin of {account}");
+        let ours: Vec<_> = view
+            .protections
+            .iter()
+            .map(|p| (p.settings, p.start, p.notional, p.delta, p.frozen_until))
+            .collect();
+        let groups = u16::try_from(app.spec().groups.len()).unwrap();
+        let theirs: Vec<_> = (0..groups)
+            .filter_map(|group| model.protection(*account, GroupId(group)))
+            .filter(|p| p.settings.interval_ms > 0)
+            .map(|p| (p.settings, p.start, p.notional, p.delta, p.frozen_until))
+            .collect();
+        assert_eq!(ours, theirs, "protections of {account}");
     }
 }
 

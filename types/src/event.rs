@@ -1,6 +1,6 @@
 use crate::{
-    Account, AssetId, Atoms, Code, GroupId, KeyId, Lots, MarketId, MarketStatus, OrderId, Side, Ticks,
-    TimeMs, Trigger, TxHash,
+    Account, AssetId, Atoms, Code, GroupId, KeyId, Lots, MarketId, MarketStatus, OrderId, Side,
+    Ticks, TimeMs, Trigger, TxHash,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 

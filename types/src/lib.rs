@@ -21,8 +21,8 @@ mod weight;
 pub use account::{Account, AccountId, BECH32_PREFIX, KeyId, PublicKey};
 pub use action::{
     Action, Amend, Cancel, Condition, Distance, MarketStatus, Order, OrderRef, PostOnly, PriceKind,
-    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side,
-    TimeInForce, Transfer, Trigger,
+    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, SelfTrade, SelfTradeScope, SetAgent,
+    SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger,
 };
 pub use bundle::{Bundle, MAX_BUNDLE_TXS, decode_bundle, encode_bundle};
 pub use code::Code;

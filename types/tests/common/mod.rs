@@ -5,8 +5,9 @@
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, Condition, Distance,
     GroupId, GroupSpec, Limits, MarketId, MarketKind, MarketSpec, MarketStatus, Order, OrderId,
-    OrderRef, PostOnly, PriceKind, PriceSource, PriceUpdate, SelfTrade, SelfTradeScope, SetAgent,
-    SetMarketStatus, Side, TimeInForce, Transfer, Trigger, TxBody, ValidatorSpec, chain_hash,
+    OrderRef, PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale,
+    SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce,
+    Transfer, Trigger, TxBody, ValidatorSpec, chain_hash,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -210,6 +211,45 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn scale()(
+        order in any_order(),
+        last_price in any::<i64>(),
+        orders in any::<u16>(),
+        last_size_ppm in any::<u32>(),
+    ) -> Scale {
+        Scale { order, last_price, orders, last_size_ppm }
+    }
+}
+
+fn quote_side() -> impl Strategy<Value = Option<QuoteSide>> {
+    option::of((any::<i64>(), any::<i64>()).prop_map(|(price, size)| QuoteSide { price, size }))
+}
+
+prop_compose! {
+    fn quotes()(
+        group in group(),
+        post_only in select(vec![PostOnly::No, PostOnly::Reject, PostOnly::Slide]),
+        quotes in vec((market(), quote_side(), quote_side()), 0..=256),
+    ) -> Quotes {
+        let quotes = quotes.into_iter();
+        let quotes = quotes.map(|(market, bid, ask)| Quote { market, bid, ask }).collect();
+        Quotes { group, post_only, quotes }
+    }
+}
+
+prop_compose! {
+    fn protection()(
+        group in group(),
+        interval_ms in any::<u64>(),
+        freeze_ms in any::<u64>(),
+        notional in any::<u128>(),
+        delta in any::<u128>(),
+    ) -> SetProtection {
+        SetProtection { group, interval_ms, freeze_ms, notional, delta }
+    }
+}
+
 /// Any action that a transaction may hold.
 pub fn action() -> impl Strategy<Value = Action> {
     let transfer = (any::<u16>(), any::<u128>(), account());
@@ -244,6 +284,9 @@ pub fn action() -> impl Strategy<Value = Action> {
             Action::SetMarketStatus(SetMarketStatus { market, status })
         }),
         any::<u64>().prop_map(Action::CancelAfter),
+        scale().prop_map(Action::Scale),
+        quotes().prop_map(Action::Quotes),
+        protection().prop_map(Action::SetProtection),
     ]
 }
 

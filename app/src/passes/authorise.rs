@@ -298,28 +298,6 @@ fn act(
             check_agent_order(signed.agent.as_ref(), order, env)?;
             out.orders.push(entry(at, key, account, owner, *order));
         }
-        Action::Amend(amend) => {
-            check_group(group_of(&amend.order), env)?;
-            let agent = signed.agent;
-            out.changes.push(Change::Amend(AmendIntent {
-                at,
-                key,
-                account,
-                owner,
-                amend: *amend,
-                agent,
-            }));
-        }
-        Action::Cancel(cancel) => {
-            check_cancel(cancel, env)?;
-            out.cancels.push(CancelIntent {
-                at,
-                key,
-                account,
-                owner,
-                cancel: *cancel,
-            });
-        }
         Action::Transfer(transfer) => {
             debit(shard, owner.slot(), account, transfer, env)?;
             let transfer = *transfer;
@@ -351,6 +329,50 @@ fn act(
             out.output.result(at, ActionResult::code(Code::Ok));
         }
         Action::Scale(scale) => place_scale(signed, at, key, scale, env, out)?,
+        Action::CancelAfter(ms) => {
+            cancel_after(shard, owner.slot(), *ms, env)?;
+            out.output.result(at, ActionResult::code(Code::Ok));
+        }
+        Action::Amend(_) | Action::Cancel(_) | Action::Quotes(_) | Action::SetProtection(_) => {
+            hand_on(signed, at, key, action, env, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands an action on that pass 2 does.
+fn hand_on(
+    signed: &Signed<'_>,
+    at: ResultAt,
+    key: ActionKey,
+    action: &Action,
+    env: &Env<'_>,
+    out: &mut Authorised,
+) -> Result<(), Code> {
+    let (account, owner) = (signed.tx.account, signed.owner);
+    match action {
+        Action::Amend(amend) => {
+            check_group(group_of(&amend.order), env)?;
+            let agent = signed.agent;
+            out.changes.push(Change::Amend(AmendIntent {
+                at,
+                key,
+                account,
+                owner,
+                amend: *amend,
+                agent,
+            }));
+        }
+        Action::Cancel(cancel) => {
+            check_cancel(cancel, env)?;
+            out.cancels.push(CancelIntent {
+                at,
+                key,
+                account,
+                owner,
+                cancel: *cancel,
+            });
+        }
         Action::Quotes(quotes) => {
             check_group(quotes.group, env)?;
             quotes::check(quotes, signed.agent.as_ref(), env)?;
@@ -375,10 +397,8 @@ fn act(
                 settings: *settings,
             });
         }
-        Action::CancelAfter(ms) => {
-            cancel_after(shard, owner.slot(), *ms, env)?;
-            out.output.result(at, ActionResult::code(Code::Ok));
-        }
+        // The others end in pass 1, or become entries there.
+        _ => return Err(Code::Internal),
     }
     Ok(())
 }

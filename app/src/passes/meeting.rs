@@ -371,32 +371,45 @@ pub(crate) fn take(
         why: None,
     };
     for (resting, meeting) in meetings {
-        took.code = Code::Ok;
-        match meeting {
-            Meeting::Trade(lots, effect) => {
-                took.filled = took.filled.saturating_add(lots);
-                // The maker was met a moment ago, so its record is there.
-                let _ = fill(group, floor, taker, &resting, lots, out);
-                if let Some(effect) = effect {
-                    protect(group, floor, effect, out);
-                }
-            }
-            Meeting::Protect(effect) => {
-                remove(group, resting.slot, Removal::Protection, true, floor, out);
-                protect(group, floor, effect, out);
-            }
-            Meeting::Decrement(lots) => {
-                took.code = Code::SelfTrade;
-                let _ = decrement(group, floor, taker, &resting, lots, out);
-            }
-            Meeting::Remove(reason) | Meeting::RemoveAndStop(reason, _) => {
-                remove(group, resting.slot, reason, true, floor, out);
-            }
-            Meeting::Stop(_) => {}
-        }
+        book(group, floor, taker, &resting, meeting, &mut took, out);
     }
     end(&mut took, taken.stop, halt);
     took
+}
+
+/// Books what came of a meeting.
+fn book(
+    group: &mut GroupShard,
+    floor: &Floor<'_>,
+    taker: &Taker<'_>,
+    resting: &Resting,
+    meeting: Meeting,
+    took: &mut Took,
+    out: &mut Matched,
+) {
+    took.code = Code::Ok;
+    match meeting {
+        Meeting::Trade(lots, effect) => {
+            took.filled = took.filled.saturating_add(lots);
+            // The maker was met a moment ago, so its record is there.
+            let _ = fill(group, floor, taker, resting, lots, out);
+            if let Some(effect) = effect {
+                protect(group, floor, effect, out);
+            }
+        }
+        Meeting::Protect(effect) => {
+            remove(group, resting.slot, Removal::Protection, true, floor, out);
+            protect(group, floor, effect, out);
+        }
+        Meeting::Decrement(lots) => {
+            took.code = Code::SelfTrade;
+            let _ = decrement(group, floor, taker, resting, lots, out);
+        }
+        Meeting::Remove(reason) | Meeting::RemoveAndStop(reason, _) => {
+            remove(group, resting.slot, reason, true, floor, out);
+        }
+        Meeting::Stop(_) => {}
+    }
 }
 
 /// Reports a protection, whose quotes go when the taker has ended.

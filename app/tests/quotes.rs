@@ -176,7 +176,8 @@ fn two_quotes_for_one_side_in_a_block_leave_the_later_one() {
     assert_eq!(codes(&done), [Code::Ok; 4]);
     assert_eq!(removed(&done), [(PERP, 5, Removal::Amended)]);
     assert_eq!(chain.book(PERP).0, [(970, 5)]);
-    assert_eq!(chain.initial_margin(&a), 500);
+    // 10 % of the mark, less the gain of a bid below it, for the one that stands.
+    assert_eq!(chain.initial_margin(&a), 5 * (100 - 30));
     // An amended quote stays one, and a cancel takes it like any order.
     let amend = Action::Amend(Amend {
         order: OrderRef::Id(ids(&done)[2].unwrap()),

@@ -1,6 +1,8 @@
 //! A small chain for scenarios: every block is first executed in another form and dropped, and the
 //! indexes are compared with the records after each step.
 
+#![allow(dead_code)]
+
 use ballast_app::view::{MarketView, OrderView};
 use ballast_app::{Block, Snapshot, State};
 use ballast_types::{

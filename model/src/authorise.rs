@@ -144,7 +144,8 @@ impl Model {
             self.coverage.count(kind(action));
             let taken = self.take_token(tx.account.master, action);
             tokens_taken |= taken;
-            let code = if taken || matches!(action, Action::Cancel(_)) {
+            let free = matches!(action, Action::Cancel(_) | Action::CancelAfter(_));
+            let code = if taken || free {
                 self.act(action, &request, intents)
             } else {
                 Err(Code::RateLimited)
@@ -188,7 +189,7 @@ impl Model {
     fn take_token(&mut self, master: AccountId, action: &Action) -> bool {
         let master = self.master(master);
         let bucket = match action {
-            Action::Cancel(_) => &mut master.cancel_tokens,
+            Action::Cancel(_) | Action::CancelAfter(_) => &mut master.cancel_tokens,
             _ => &mut master.tokens,
         };
         let enough = *bucket >= TOKEN;

@@ -13,7 +13,16 @@ pub(super) const EDGES: [i64; 7] = [i64::MIN, -1, 0, 1, 1 << 44, i64::MAX - 1, i
 impl Workload {
     pub(super) fn action(&mut self, account: Account) -> Action {
         match self.rng.below(100) {
-            0..=49 => Action::Order(self.order(account)),
+            0..=42 => Action::Order(self.order(account)),
+            43..=45 => Action::Scale(self.scale(account)),
+            46..=48 => {
+                let group = self.group();
+                Action::Quotes(self.quotes(account, group))
+            }
+            49 => {
+                let group = self.group();
+                Action::SetProtection(self.protection(group))
+            }
             50..=69 => Action::Cancel(self.cancel(account)),
             70..=82 => self.amend(account),
             83..=89 => Action::Transfer(self.transfer(account)),

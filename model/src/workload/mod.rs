@@ -5,6 +5,7 @@ mod actions;
 mod authority;
 mod bad;
 mod cosmos;
+mod quotes;
 mod rng;
 mod scenarios;
 mod spec;
@@ -17,8 +18,8 @@ pub use spec::{test_secrets, test_spec};
 
 use ballast_types::{
     Account, AccountId, Action, AssetId, Atoms, BlockEvents, ChainSpec, Code, Event, Hash, Lots,
-    MarketId, MarketStatus, MsgActionsBody, OrderId, Secret, Ticks, TimeMs, TxBody, chain_hash,
-    encode_bundle, sign_native, tx_hash,
+    MarketId, MarketStatus, MsgActionsBody, OrderId, Secret, Side, Ticks, TimeMs, TxBody,
+    chain_hash, encode_bundle, sign_native, tx_hash,
 };
 use std::collections::BTreeMap;
 
@@ -67,6 +68,8 @@ pub struct Workload {
     marks_moved: bool,
     /// Positions that a squeezed account was about to close.
     squeezed: Vec<(MarketId, Lots)>,
+    /// Orders of the last block that are parts of actions: of scales and of quotes.
+    parts: Vec<OrderId>,
     /// Transactions sent before, to be sent again.
     old: Vec<Vec<u8>>,
 }
@@ -79,8 +82,11 @@ struct Known {
     market: MarketId,
     price: Ticks,
     size: Lots,
+    side: Side,
     client_id: Option<u128>,
     waits: bool,
+    /// Part of a scale or of quotes.
+    part: bool,
 }
 
 /// Orders remembered.
@@ -131,6 +137,7 @@ impl Workload {
             agents: BTreeMap::new(),
             marks_moved: false,
             squeezed: Vec::new(),
+            parts: Vec::new(),
             old: Vec::new(),
             spec: spec.clone(),
         }
@@ -175,6 +182,9 @@ impl Workload {
                 *self.sequences.entry(master).or_insert(0) += 1;
             }
         }
+        let results = block.txs.iter().flatten().flat_map(|tx| &tx.actions);
+        let parts = results.flat_map(|result| &result.parts);
+        self.parts = parts.filter_map(|part| part.order).collect();
         for event in &block.events {
             self.learn(event);
         }
@@ -229,6 +239,7 @@ impl Workload {
                 market,
                 order,
                 account,
+                side,
                 price,
                 size,
                 client_id,
@@ -238,13 +249,18 @@ impl Workload {
                 market,
                 order,
                 account,
+                side,
                 price,
                 size,
                 client_id,
                 ..
             } => {
+                let mut before = self.orders.iter();
+                let part = before.any(|known| known.id == *order && known.part);
                 self.orders.retain(|known| known.id != *order);
                 self.orders.push(Known {
+                    side: *side,
+                    part: part || self.parts.contains(order),
                     account: *account,
                     id: *order,
                     market: *market,
@@ -277,10 +293,12 @@ impl Workload {
     /// Zero, one or two transactions.
     fn transaction(&mut self) -> Vec<Vec<u8>> {
         match self.rng.below(100) {
-            0..=62 => vec![self.native()],
-            63..=69 => vec![self.cosmos()],
-            70..=76 => self.scenario(),
-            77..=84 => self.story(),
+            0..=58 => vec![self.native()],
+            59..=65 => vec![self.cosmos()],
+            66..=72 => self.scenario(),
+            73..=80 => self.story(),
+            81..=83 => self.quoted(),
+            84 => self.quoted_twice(),
             85..=86 => {
                 let tx = self.native();
                 vec![tx.clone(), tx]

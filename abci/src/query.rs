@@ -199,6 +199,7 @@ fn order(view: &OrderView) -> Option<Value> {
         "expiry_height": expiry_height,
         "post_only": view.post_only != PostOnly::No,
         "reduce_only": view.reduce_only,
+        "quote": view.quote,
         "client_id": view.client_id.map(|id| id.to_string()),
         "label": view.label,
     }))

@@ -1,7 +1,8 @@
 //! Names and decimal forms of what the chain lists.
 
 use ballast_types::{
-    AssetId, Atoms, ChainSpec, Hash, Lots, MarketId, MarketKind, MarketSpec, Ticks, chain_hash,
+    AssetId, Atoms, ChainSpec, GroupId, Hash, Lots, MarketId, MarketKind, MarketSpec, Ticks,
+    chain_hash,
 };
 use rust_decimal::Decimal;
 use std::collections::HashMap;
@@ -60,6 +61,14 @@ impl Catalog {
     /// Symbol of a market; empty when the chain has no such market.
     pub(crate) fn symbol(&self, market: MarketId) -> &str {
         self.spec.market(market).map_or("", |market| &market.symbol)
+    }
+
+    /// Name of a group; empty when the chain has no such group.
+    pub(crate) fn group(&self, group: GroupId) -> &str {
+        self.spec
+            .groups
+            .get(group.index())
+            .map_or("", |group| &group.name)
     }
 
     /// Symbol of an asset; empty when the chain has no such asset.

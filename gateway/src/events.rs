@@ -45,6 +45,11 @@ pub(crate) enum EventRow {
         order: String,
         account: String,
     },
+    Protected {
+        account: String,
+        group: String,
+        until: TimeMs,
+    },
     Refreshed {
         market: String,
         order: String,
@@ -189,6 +194,15 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             market: catalog.symbol(*market).to_owned(),
             order: order.to_string(),
             account: account.to_string(),
+        },
+        Event::Protected {
+            account,
+            group,
+            until,
+        } => EventRow::Protected {
+            account: account.to_string(),
+            group: catalog.group(*group).to_owned(),
+            until: *until,
         },
         Event::Refreshed {
             market,
@@ -372,13 +386,14 @@ pub(crate) fn block(catalog: &Catalog, committed: &Committed) -> Block {
     }
 }
 
-/// An event without what the book does not show: orders that wait, and hidden lots.
+/// An event without what the book does not show: orders that wait, hidden lots, and protections.
 fn public(catalog: &Catalog, view: &dyn View, event: &Event) -> Option<EventRow> {
     let mut row = self::event(catalog, event);
     match &mut row {
-        EventRow::Waiting { .. } | EventRow::Triggered { .. } | EventRow::Refreshed { .. } => {
-            return None;
-        }
+        EventRow::Waiting { .. }
+        | EventRow::Triggered { .. }
+        | EventRow::Protected { .. }
+        | EventRow::Refreshed { .. } => return None,
         EventRow::Rested {
             size,
             size_decimal,
@@ -447,6 +462,7 @@ pub(crate) fn owners(event: &Event) -> [Option<Account>; 2] {
         Event::Rested { account, .. }
         | Event::Waiting { account, .. }
         | Event::Triggered { account, .. }
+        | Event::Protected { account, .. }
         | Event::Refreshed { account, .. }
         | Event::Reduced { account, .. }
         | Event::Removed { account, .. }

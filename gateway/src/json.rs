@@ -8,6 +8,7 @@ use crate::prices;
 use crate::results::Outcome;
 use ballast_app::view::{
     AccountView, BookView, ChainView, LevelView, MarketView, MasterView, PositionView,
+    ProtectionView,
 };
 use ballast_types::{
     Atoms, Event, Lots, MarketId, MarketKind, OrderId, Removal, Side, Ticks, TimeMs,
@@ -33,6 +34,7 @@ pub(crate) fn reason(reason: Removal) -> &'static str {
         Removal::Uncovered => "UNCOVERED",
         Removal::DeadMan => "DEAD_MAN",
         Removal::Refused => "REFUSED",
+        Removal::Protection => "PROTECTION",
     }
 }
 
@@ -357,6 +359,38 @@ pub(crate) struct Account {
     balances: Vec<Balance>,
     positions: Vec<Position>,
     orders: Vec<Order>,
+    /// Only for the account's own keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protections: Option<Vec<Protection>>,
+}
+
+/// The protection of an account's quotes in a group.
+#[derive(Serialize)]
+struct Protection {
+    group: String,
+    interval_ms: TimeMs,
+    freeze_ms: TimeMs,
+    notional_bound: String,
+    delta_bound: String,
+    start: TimeMs,
+    notional: String,
+    delta: String,
+    frozen_until: TimeMs,
+}
+
+fn protection(catalog: &Catalog, view: &ProtectionView) -> Protection {
+    let settings = &view.settings;
+    Protection {
+        group: catalog.group(settings.group).to_owned(),
+        interval_ms: settings.interval_ms,
+        freeze_ms: settings.freeze_ms,
+        notional_bound: settings.notional.to_string(),
+        delta_bound: settings.delta.to_string(),
+        start: view.start,
+        notional: view.notional.to_string(),
+        delta: view.delta.to_string(),
+        frozen_until: view.frozen_until,
+    }
 }
 
 pub(crate) fn account(catalog: &Catalog, view: &AccountView, sight: Sight) -> Account {
@@ -390,6 +424,10 @@ pub(crate) fn account(catalog: &Catalog, view: &AccountView, sight: Sight) -> Ac
             .iter()
             .filter_map(|view| order(catalog, view, sight))
             .collect(),
+        protections: (sight == Sight::Own).then(|| {
+            let protections = view.protections.iter();
+            protections.map(|view| protection(catalog, view)).collect()
+        }),
     }
 }
 
@@ -430,6 +468,17 @@ struct ActionRow {
     name: &'static str,
     order: Option<String>,
     filled: Lots,
+    /// Of a scale and of quotes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<PartRow>,
+}
+
+#[derive(Serialize)]
+struct PartRow {
+    code: u16,
+    name: &'static str,
+    order: Option<String>,
+    filled: Lots,
 }
 
 /// Result of a transaction.
@@ -448,11 +497,18 @@ pub(crate) fn tx(outcome: &Outcome) -> TxRow {
 }
 
 pub(crate) fn tx_row(height: u64, time: TimeMs, result: &ballast_types::TxResult) -> TxRow {
+    let part = |part: &ballast_types::PartResult| PartRow {
+        code: part.code.number(),
+        name: part.code.name(),
+        order: part.order.map(|order: OrderId| order.to_string()),
+        filled: part.filled,
+    };
     let action = |action: &ballast_types::ActionResult| ActionRow {
         code: action.code.number(),
         name: action.code.name(),
         order: action.order.map(|order: OrderId| order.to_string()),
         filled: action.filled,
+        parts: action.parts.iter().map(part).collect(),
     };
     TxRow {
         hash: hex::encode(result.hash),

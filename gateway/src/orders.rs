@@ -41,6 +41,7 @@ pub(crate) struct Order {
     expiry_height: u64,
     post_only: &'static str,
     reduce_only: bool,
+    quote: bool,
     self_trade: &'static str,
     self_trade_scope: &'static str,
     trigger: Option<TriggerRow>,
@@ -90,6 +91,7 @@ pub(crate) fn order(catalog: &Catalog, view: &OrderView, sight: Sight) -> Option
         expiry_height,
         post_only: post_only(view.post_only),
         reduce_only: view.reduce_only,
+        quote: view.quote,
         self_trade: self_trade(view.self_trade),
         self_trade_scope: self_trade_scope(view.self_trade_scope),
         trigger: view

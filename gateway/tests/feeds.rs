@@ -107,6 +107,7 @@ async fn trades_bbo_and_blocks_arrive_once_each_in_order() {
         code: Code::Ok,
         order: Some(OrderId(11)),
         filled: 4,
+        parts: vec![],
     };
     let cancel = ActionResult::code(Code::Ok);
     let tx = TxResult {

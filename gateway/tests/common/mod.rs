@@ -222,6 +222,7 @@ impl World {
             held_margin: 7_500,
             uncovered: false,
             cancel_at: 0,
+            protections: vec![],
         };
         self.state.accounts.insert(account, view);
     }
@@ -302,6 +303,7 @@ pub fn ask(account: Account) -> OrderView {
         tif: TimeInForce::Gtc,
         post_only: PostOnly::Reject,
         reduce_only: false,
+        quote: false,
         self_trade: SelfTrade::CancelTaker,
         self_trade_scope: SelfTradeScope::Account,
         waiting: None,

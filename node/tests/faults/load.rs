@@ -402,6 +402,9 @@ fn kinds(action: &Action) -> Vec<&'static str> {
             Action::SetPrices(_) => "set prices",
             Action::SetMarketStatus(_) => "set status",
             Action::CancelAfter(_) => "cancel after",
+            Action::Scale(_) => "scale",
+            Action::Quotes(_) => "quotes",
+            Action::SetProtection(_) => "set protection",
         }];
     };
     let tif = match order.tif {

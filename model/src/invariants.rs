@@ -9,9 +9,8 @@ use std::collections::BTreeSet;
 impl Model {
     /// Conservation of every asset, positions that sum to zero, books that are not crossed, orders
     /// that show what they may, waiting orders within their bounds, spot asks that are backed,
-    /// quotes that stand alone and within their
-    /// protections, accounts that are covered unless they are flagged, and no fill so far that took an account
-    /// below maintenance.
+    /// quotes that stand alone and within their protections, accounts that are covered unless they
+    /// are flagged, and no fill so far that took an account below maintenance.
     ///
     /// # Errors
     /// Names the first thing that does not hold, with its figures.

@@ -175,7 +175,7 @@ impl Workload {
         };
         let display = self.display(size, order.may_rest());
         let order = Order { display, ..order };
-        if self.rng.one_in(8) {
+        if self.rng.one_in(6) {
             self.with_trigger(order)
         } else {
             order

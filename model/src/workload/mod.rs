@@ -294,10 +294,10 @@ impl Workload {
     fn transaction(&mut self) -> Vec<Vec<u8>> {
         match self.rng.below(100) {
             0..=58 => vec![self.native()],
-            59..=65 => vec![self.cosmos()],
-            66..=72 => self.scenario(),
-            73..=80 => self.story(),
-            81..=83 => self.quoted(),
+            59..=64 => vec![self.cosmos()],
+            65..=71 => self.scenario(),
+            72..=79 => self.story(),
+            80..=83 => self.quoted(),
             84 => self.quoted_twice(),
             85..=86 => {
                 let tx = self.native();

@@ -175,6 +175,9 @@ impl Workload {
     /// Makers that quote a group with a protection, and who hits them in the same block: in several
     /// orders, or in one that must be filled whole.
     pub(super) fn quoted(&mut self) -> Vec<Vec<u8>> {
+        if self.rng.one_in(3) {
+            return self.quoted_to_the_lot();
+        }
         let group = GroupId(self.rng.pick(&[0, 0, 1, 1, 2]));
         let mut txs = Vec::new();
         let makers = self.rng.range(1, 3);
@@ -202,7 +205,7 @@ impl Workload {
         let markets = self.markets_of(group);
         for _ in 0..self.rng.range(1, 3) {
             let market = self.rng.pick(&markets);
-            if self.rng.one_in(4) {
+            if self.rng.one_in(3) {
                 txs.extend(self.closer(market));
                 continue;
             }
@@ -226,6 +229,59 @@ impl Workload {
             txs.push(self.native_of(from, vec![Action::Order(order)]));
         }
         txs
+    }
+
+    /// One quote at a good price, protected by a bound of some whole lots, and who takes it.
+    fn quoted_to_the_lot(&mut self) -> Vec<Vec<u8>> {
+        let (account, other) = (self.own_account(), self.own_account());
+        let market = MarketId(self.rng.pick(&[0, 1, 2, 3, 4]));
+        let Some(spec) = self.spec.market(market) else {
+            return Vec::new();
+        };
+        let (group, tick_value) = (spec.group, spec.tick_value);
+        let perpetual = spec.kind == MarketKind::Perpetual;
+        let side = self.rng.pick(&[Side::Buy, Side::Sell]);
+        let direction = if side == Side::Buy { 1 } else { -1 };
+        let (mark, size) = (self.mark(market), self.rng.signed(4, 20));
+        let price = mark + self.rng.signed(0, 6) * direction;
+        let lots = self.rng.signed(2, size);
+        let value = i128::from(lots) * tick_value;
+        let bound = |price: Ticks| u128::try_from(i128::from(price) * value).unwrap_or(0);
+        let by_delta = self.rng.one_in(2);
+        let protection = SetProtection {
+            notional: if by_delta { 0 } else { bound(price) },
+            delta: match (by_delta, perpetual) {
+                (false, _) => 0,
+                (true, false) => bound(price),
+                (true, true) => bound(mark),
+            },
+            interval_ms: self.rng.range(500, 6_000),
+            ..self.protection(group)
+        };
+        let wanted = Some(QuoteSide { price, size });
+        let quote = Quote {
+            market,
+            bid: wanted.filter(|_| side == Side::Buy),
+            ask: wanted.filter(|_| side == Side::Sell),
+        };
+        let quotes = Quotes {
+            group,
+            post_only: PostOnly::Reject,
+            quotes: vec![quote],
+        };
+        let actions = vec![Action::SetProtection(protection), Action::Quotes(quotes)];
+        let taker = Order {
+            tif: self.rng.pick(&[TimeInForce::Ioc, TimeInForce::Fok]),
+            size: match self.rng.below(3) {
+                0 => lots,
+                _ => self.rng.signed(4, 30),
+            },
+            ..self.crossing_order(market, -direction)
+        };
+        vec![
+            self.native_of(account, actions),
+            self.native_of(other, vec![Action::Order(taker)]),
+        ]
     }
 
     /// Who has the smallest position closes it with an order for much more.

@@ -12,10 +12,10 @@ mod common;
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Code, Condition, Decoded,
     Distance, GroupId, Hash, MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef,
-    PostOnly, PriceKind, PriceSource, PriceUpdate, PublicKey, Scheme, Secret, SelfTrade,
-    SelfTradeScope, SetAgent, SetMarketStatus, Side, TimeInForce, Transfer, Trigger, Tx, TxBody,
-    chain_hash, decode, decode_bundle, encode_bundle, ingress_sign_hash, native_sign_hash,
-    sign_native, tx_hash, verify, verify_ingress,
+    PostOnly, PriceKind, PriceSource, PriceUpdate, PublicKey, Quote, QuoteSide, Quotes, Scale,
+    Scheme, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side,
+    TimeInForce, Transfer, Trigger, Tx, TxBody, chain_hash, decode, decode_bundle, encode_bundle,
+    ingress_sign_hash, native_sign_hash, sign_native, tx_hash, verify, verify_ingress,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -155,6 +155,7 @@ fn actions() -> Vec<(&'static str, Action)> {
     ];
     actions.extend(cancels.map(|(label, cancel)| (label, Action::Cancel(cancel))));
     actions.extend(money_and_keys());
+    actions.extend(several());
     actions
 }
 
@@ -198,6 +199,43 @@ fn trailing_stop() -> Action {
         activation: 1_020_000,
     };
     close(900_000, PriceSource::Index, condition)
+}
+
+fn several() -> [(&'static str, Action); 3] {
+    let group = GroupId(0);
+    let market = MarketId(1);
+    let order = Order::limit(market, Side::Buy, 990_000, 5_000).post_only(PostOnly::Reject);
+    let scale = Scale {
+        order,
+        last_price: 980_000,
+        orders: 5,
+        last_size_ppm: 2_000_000,
+    };
+    let bid = QuoteSide {
+        price: 990_000,
+        size: 500,
+    };
+    let quotes = Quotes {
+        group,
+        post_only: PostOnly::Slide,
+        quotes: vec![Quote {
+            market,
+            bid: Some(bid),
+            ask: None,
+        }],
+    };
+    let protection = SetProtection {
+        group,
+        interval_ms: 1_000,
+        freeze_ms: 10_000,
+        notional: 10_000_000_000,
+        delta: 0,
+    };
+    [
+        ("action-scale", Action::Scale(scale)),
+        ("action-quotes", Action::Quotes(quotes)),
+        ("action-set-protection", Action::SetProtection(protection)),
+    ]
 }
 
 fn money_and_keys() -> [(&'static str, Action); 6] {
@@ -250,7 +288,7 @@ fn actions_have_the_bytes_shown() {
         .iter()
         .filter(|(label, _)| label.starts_with("action-"));
     assert_eq!(of_actions.count(), actions().len());
-    assert_eq!(kinds, (0..9).collect());
+    assert_eq!(kinds, (0..12).collect());
 }
 
 #[test]

@@ -297,3 +297,40 @@ fn a_protection_has_bounds() {
         assert_eq!(result.code, code);
     }
 }
+
+#[test]
+fn protections_act_in_the_order_in_which_they_took_effect() {
+    let mut world = World::new();
+    let set = Action::SetProtection(protection(2 * LOT, 0));
+    // Person 4 quotes first, and 1 is met first.
+    for (who, price) in [(4, 1_000), (1, 999)] {
+        let far = quote(BTC_SPOT, BID, 900, 4);
+        let near = quote(BTC_PERP, ASK, price, 10);
+        world.act(who, set.clone());
+        world.block(&[(who, vec![far, near])]);
+    }
+    let events = world.block(&[(2, vec![taker(BID, 20)])]);
+    assert_eq!(fills(&events), [2, 2]);
+    let took_effect: Vec<Account> = protected(&events).iter().map(|(who, _)| *who).collect();
+    assert_eq!(took_effect, [world.account(1), world.account(4)]);
+    let removed: Vec<_> = events
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Removed {
+                market, account, ..
+            } => Some((*market, *account)),
+            _ => None,
+        })
+        .collect();
+    let [one, two, four] = [1, 2, 4].map(|who| world.account(who));
+    // Both asks are met again; then the taker ends, then the bids go.
+    let expected = [
+        (BTC_PERP, one),
+        (BTC_PERP, four),
+        (BTC_PERP, two),
+        (BTC_SPOT, one),
+        (BTC_SPOT, four),
+    ];
+    assert_eq!(removed, expected);
+}

@@ -3,7 +3,7 @@
 use super::{BTC_PERP, World, order};
 use ballast_types::{
     Account, Action, Code, Condition, Lots, MarketId, Order, PartResult, PostOnly, PriceSource,
-    Scale, SetAgent, Side, Ticks, TimeInForce, Trigger,
+    Scale, SetAgent, Side, TimeInForce, Trigger,
 };
 
 /// Asks from 1,010 to 1,020.
@@ -22,26 +22,31 @@ fn part_codes(parts: &[PartResult]) -> Vec<Code> {
 
 #[test]
 fn a_scale_rests_at_even_prices_with_sizes_on_a_line() {
-    let cases: &[(Lots, u16, u32, &[(Ticks, Lots)])] = &[
-        (10, 2, 1_000_000, &[(1_010, 5), (1_020, 5)]),
-        (11, 3, 1_000_000, &[(1_010, 4), (1_015, 4), (1_020, 3)]),
-        (60, 3, 3_000_000, &[(1_010, 10), (1_015, 20), (1_020, 30)]),
+    let cases = [
+        (10, 2, 1_000_000, vec![(1_010, 5), (1_020, 5)]),
+        (11, 3, 1_000_000, vec![(1_010, 4), (1_015, 4), (1_020, 3)]),
+        (
+            60,
+            3,
+            3_000_000,
+            vec![(1_010, 10), (1_015, 20), (1_020, 30)],
+        ),
         (
             62,
             4,
             500_000,
-            &[(1_010, 21), (1_013, 18), (1_016, 13), (1_020, 10)],
+            vec![(1_010, 21), (1_013, 18), (1_016, 13), (1_020, 10)],
         ),
     ];
     for (size, orders, ppm, expected) in cases {
         let mut world = World::new();
-        let result = world.act(1, Action::Scale(scale(*size, *orders, *ppm)));
+        let result = world.act(1, Action::Scale(scale(size, orders, ppm)));
         assert_eq!(
             (result.code, result.order, result.filled),
             (Code::Ok, None, 0)
         );
         assert_eq!(part_codes(&result.parts), vec![Code::Ok; expected.len()]);
-        assert_eq!(world.book(BTC_PERP)[1], *expected);
+        assert_eq!(world.book(BTC_PERP)[1], expected);
     }
 }
 

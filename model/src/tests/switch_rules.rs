@@ -121,3 +121,20 @@ fn an_agent_may_arm_it() {
     assert!(removals(&events).is_empty());
     assert_eq!(world.model.deadline(account), world.time + 2_000);
 }
+
+#[test]
+fn a_switch_is_set_without_tokens_too() {
+    let mut world = World::with(|spec| {
+        spec.limits.bucket_tokens = 1;
+        spec.limits.cancel_tokens = 1;
+        spec.limits.bucket_refill = 0;
+    });
+    let set = |timeout| Action::CancelAfter(timeout);
+    let place = Action::Order(bid(BTC_PERP));
+    let actions = vec![set(1_000), place.clone(), place, set(2_000)];
+    let events = world.block(&[(1, actions)]);
+    let expected = [Code::Ok, Code::Ok, Code::RateLimited, Code::Ok];
+    assert_eq!(codes(&events), expected);
+    let deadline = world.time + 2_000;
+    assert_eq!(world.model.deadline(world.account(1)), deadline);
+}

@@ -137,6 +137,7 @@ impl Entry {
 /// A level and what it is called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found<'a> {
+    pub(crate) at: u32,
     pub(crate) price: Ticks,
     pub(crate) level: &'a Level,
 }
@@ -231,6 +232,17 @@ impl Ladders {
         Some(chunk.next << BITS | worse.live.trailing_zeros())
     }
 
+    /// The next better level of the same side, as a number.
+    pub(crate) fn better(&self, at: u32) -> Option<u32> {
+        let chunk = self.chunks.get(index(at >> BITS))?;
+        let below = chunk.live & bit(at).wrapping_sub(1);
+        if let Some(offset) = below.checked_ilog2() {
+            return Some(at & !MASK | offset);
+        }
+        let better = self.chunks.get(index(chunk.prev))?;
+        Some(chunk.prev << BITS | better.live.checked_ilog2()?)
+    }
+
     /// The price of a level.
     pub(crate) fn price(&self, at: u32) -> Option<Ticks> {
         let chunk = self.chunks.get(index(at >> BITS))?;
@@ -238,12 +250,16 @@ impl Ladders {
         Some(price_of(side_of(chunk.place), rank))
     }
 
+    /// A level that exists.
+    pub(crate) fn found(&self, at: u32) -> Option<Found<'_>> {
+        let (price, level) = (self.price(at)?, self.level(at)?);
+        Some(Found { at, price, level })
+    }
+
     /// The levels of a side, best first.
     pub(crate) fn walk(&self, place: u32) -> impl Iterator<Item = Found<'_>> {
-        std::iter::successors(self.best(place), |at| self.worse(*at)).filter_map(|at| {
-            let (price, level) = (self.price(at)?, self.level(at)?);
-            Some(Found { price, level })
-        })
+        std::iter::successors(self.best(place), |at| self.worse(*at))
+            .filter_map(|at| self.found(at))
     }
 
     pub(crate) fn has(&self, place: u32) -> bool {

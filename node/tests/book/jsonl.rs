@@ -258,6 +258,7 @@ fn self_trades_are_prevented_when_asked() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn bad_lines_stop_with_number_field_and_value() {
     let good = add(1, "buy", 100, 3, "gtc");
     for (bad, expected) in [

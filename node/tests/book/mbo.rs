@@ -62,6 +62,7 @@ fn opening() -> Vec<MboMsg> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn records_change_the_book() {
     let all = [[1, 100, 3], [2, 100, 4], [3, 99, 5], [4, 102, 6]];
     for (rule, records, expected) in [

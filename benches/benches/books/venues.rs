@@ -84,19 +84,20 @@ impl Venue for Ours {
     }
 }
 
-/// What will be read, as far as it can be said so early.
+/// What will be read, as far as it can be said so early. The level of an order that enters is not
+/// worth a hint: finding it costs more than it saves.
 fn hint(books: &Books, far: &Message, near: &Message) {
     if far.op != Op::Take {
         books.prefetch(far.slot);
     }
-    if matches!(far.op, Op::Add | Op::Replace) {
-        books.prefetch_level(far.market, far.side, far.price);
-    }
-    if matches!(near.op, Op::Cancel | Op::Replace) {
-        books.prefetch_around(near.slot);
-    }
-    if matches!(near.op, Op::Add | Op::Replace) {
-        books.prefetch_tail(near.market, near.side, near.price);
+    match near.op {
+        Op::Cancel => books.prefetch_around(near.slot),
+        Op::Add => books.prefetch_tail(near.market, near.side, near.price),
+        Op::Replace => {
+            books.prefetch_around(near.slot);
+            books.prefetch_tail(near.market, near.side, near.price);
+        }
+        Op::Take => {}
     }
 }
 

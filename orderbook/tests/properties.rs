@@ -157,7 +157,22 @@ fn judge(
     }
 }
 
+/// A hint has no effect, whatever it names.
+fn prefetch(books: &Books) {
+    for slot in (0..=SLOTS).chain([u32::MAX]) {
+        books.prefetch(slot);
+        books.prefetch_around(slot);
+    }
+    for market in [0, MARKETS, u32::MAX] {
+        for price in [i64::MIN, -1, 0, 1, i64::MAX] {
+            books.prefetch_level(market, Side::Buy, price);
+            books.prefetch_tail(market, Side::Sell, price);
+        }
+    }
+}
+
 fn assert_same(books: &Books, naive: &Naive) {
+    prefetch(books);
     assert_eq!(books.len(), naive.len());
     assert_eq!(books.is_empty(), naive.len() == 0);
     assert_eq!(books.changed(), naive.changed());

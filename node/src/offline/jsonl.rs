@@ -62,6 +62,7 @@ pub fn run(
     progress.end();
     let view = View {
         books: runner.engine.books(),
+        units: &[],
         markets: runner.markets.sorted(),
         id: &|slot| runner.slots.name(slot),
     };

@@ -72,6 +72,7 @@ pub fn run<'a>(
     progress.end();
     outputs.books(&View {
         books: plan.book.books(),
+        units: &[],
         markets: vec![(0, 0)],
         id: &|slot| named(plan.book.id(slot)),
     })?;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::io::{BufRead, Cursor, ErrorKind, Read};
 use std::rc::Rc;
 
-use ballast_orderbook::{Books, Resting};
+use ballast_orderbook::Resting;
 use ballast_types::{Lots, Side, Ticks};
 use dbn::decode::dbn::Decoder;
 use dbn::decode::{DbnMetadata as _, DecodeRecordRef as _, DynReader};
@@ -15,6 +15,7 @@ use dbn::{Action, MboMsg, Record as _, Schema, UNDEF_PRICE};
 use super::Failure;
 use super::markets::Markets;
 use super::output::{FillRow, Outputs, View};
+use super::scaled::Scaled;
 use super::slots::Slots;
 use super::summary::{Progress, Summary};
 
@@ -26,7 +27,7 @@ type Name = (u32, u64, u8);
 
 /// The books of a stream.
 struct Mirror<'a> {
-    books: Books,
+    books: Scaled,
     slots: Slots<Name>,
     /// Books by instrument and publisher: each venue has its own.
     markets: Markets<(u32, u16)>,
@@ -123,7 +124,7 @@ pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result
 impl<'a> Mirror<'a> {
     fn new(outputs: &'a mut Outputs) -> Self {
         Self {
-            books: Books::new(0),
+            books: Scaled::default(),
             slots: Slots::default(),
             markets: Markets::default(),
             takers: Vec::new(),
@@ -152,7 +153,6 @@ impl<'a> Mirror<'a> {
             Action::Fill => self.fill(place, record)?,
             Action::None => {}
         }
-        self.books.seal();
         self.counts.steps += u64::from(record.flags.is_last());
         Ok(())
     }
@@ -244,7 +244,7 @@ impl<'a> Mirror<'a> {
         };
         let left = order.size - Lots::from(record.size);
         match left > 0 {
-            true => drop(self.books.shrink(order.slot, left)),
+            true => self.books.shrink(order.slot, left),
             false => self.remove(order.slot),
         }
     }
@@ -255,7 +255,7 @@ impl<'a> Mirror<'a> {
     }
 
     fn clear_side(&mut self, place: u32, side: Side) {
-        let orders: Vec<_> = self.books.orders(place, side).collect();
+        let orders: Vec<_> = self.books.books().orders(place, side).collect();
         orders.iter().for_each(|order| self.remove(order.slot));
     }
 
@@ -287,7 +287,8 @@ impl<'a> Mirror<'a> {
         let markets = self.markets.sorted().into_iter();
         let markets = markets.map(|((instrument, _), place)| (instrument.into(), place));
         let view = View {
-            books: &self.books,
+            books: self.books.books(),
+            units: self.books.units(),
             markets: markets.collect(),
             id: &|slot| self.slots.name(slot).1,
         };
@@ -298,7 +299,7 @@ impl<'a> Mirror<'a> {
             messages: records,
             fills: counts.fills,
             volume: counts.volume,
-            resting_orders: self.books.len(),
+            resting_orders: self.books.books().len(),
             markets: instruments,
             ..Summary::default()
         };

@@ -35,6 +35,8 @@ struct Mirror<'a> {
     takers: Vec<u64>,
     outputs: &'a mut Outputs,
     counts: Counts,
+    /// The trades that do not agree, if they are asked for.
+    differences: Option<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -73,7 +75,12 @@ impl<R: Read> Read for Counted<R> {
 ///
 /// # Errors
 /// At the first record that cannot be read, with its number; when a file cannot be written.
-pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result<Summary, Failure> {
+pub fn run(
+    name: &str,
+    input: Box<dyn BufRead>,
+    explain: bool,
+    outputs: &mut Outputs,
+) -> Result<Summary, Failure> {
     let bytes = Rc::new(Cell::new(0));
     let mut reader = Counted {
         inner: DynReader::inferred_with_buffer(input)
@@ -96,7 +103,7 @@ pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result
     {
         return Err(format!("{name}: schema: {schema} is not mbo").into());
     }
-    let mut mirror = Mirror::new(outputs);
+    let mut mirror = Mirror::new(explain, outputs);
     let (mut records, mut progress) = (0_u64, Progress::start());
     loop {
         let failure = |what: &dyn std::fmt::Display| -> Failure {
@@ -108,7 +115,9 @@ pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result
         };
         expected += record.record_size() as u64;
         match record.get::<MboMsg>() {
-            Some(record) => mirror.record(record).map_err(|error| failure(&error))?,
+            Some(record) => mirror
+                .record(records + 1, record)
+                .map_err(|error| failure(&error))?,
             None => mirror.counts.other += 1,
         }
         records += 1;
@@ -122,7 +131,7 @@ pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result
 }
 
 impl<'a> Mirror<'a> {
-    fn new(outputs: &'a mut Outputs) -> Self {
+    fn new(explain: bool, outputs: &'a mut Outputs) -> Self {
         Self {
             books: Scaled::default(),
             slots: Slots::default(),
@@ -130,10 +139,11 @@ impl<'a> Mirror<'a> {
             takers: Vec::new(),
             outputs,
             counts: Counts::default(),
+            differences: explain.then(Vec::new),
         }
     }
 
-    fn record(&mut self, record: &MboMsg) -> Result<(), String> {
+    fn record(&mut self, number: u64, record: &MboMsg) -> Result<(), String> {
         let bad = |field: &str, byte: u8| format!("{field}: {:?} is unknown", char::from(byte));
         let action = record.action();
         let action = action.map_err(|_| bad("action", record.action.cast_unsigned()))?;
@@ -149,7 +159,7 @@ impl<'a> Mirror<'a> {
             Action::Modify => self.modify(place, side, record)?,
             Action::Cancel => self.cancel(place, record),
             Action::Clear => self.clear(place),
-            Action::Trade => self.trade(place, side, record),
+            Action::Trade => self.trade(number, place, side, record),
             Action::Fill => self.fill(place, record)?,
             Action::None => {}
         }
@@ -260,14 +270,21 @@ impl<'a> Mirror<'a> {
     }
 
     /// A trade whose price is the best of the side that it hits agrees with the book.
-    fn trade(&mut self, place: u32, taker: Option<Side>, record: &MboMsg) {
+    fn trade(&mut self, number: u64, place: u32, taker: Option<Side>, record: &MboMsg) {
         self.counts.trades += 1;
         self.counts.volume += u128::from(record.size);
         self.takers[place as usize] = record.order_id;
-        if let Some(taker) = taker {
-            let best = self.books.best(place, taker.opposite());
-            self.counts.compared += 1;
-            self.counts.agreed += u64::from(best == Some(record.price));
+        let Some(taker) = taker else { return };
+        let (price, best) = (record.price, self.books.best(place, taker.opposite()));
+        self.counts.compared += 1;
+        if best == Some(price) {
+            self.counts.agreed += 1;
+        } else if let Some(differences) = &mut self.differences {
+            let market = record.hd.instrument_id;
+            let best = best.map_or("nothing rests".to_owned(), |best| format!("best is {best}"));
+            differences.push(format!(
+                "record {number}: market {market}: trade at {price}, {best}"
+            ));
         }
     }
 
@@ -301,6 +318,7 @@ impl<'a> Mirror<'a> {
             volume: counts.volume,
             resting_orders: self.books.books().len(),
             markets: instruments,
+            differences: self.differences.unwrap_or_default(),
             ..Summary::default()
         };
         for (name, count, words) in [

@@ -59,7 +59,6 @@ pub fn run(
         messages += 1;
         progress.at(messages);
     }
-    progress.end();
     let view = View {
         books: runner.engine.books(),
         units: &[],

@@ -69,7 +69,6 @@ pub fn run<'a>(
         summary.messages += 1;
         progress.at(summary.messages);
     }
-    progress.end();
     outputs.books(&View {
         books: plan.book.books(),
         units: &[],

@@ -123,7 +123,6 @@ pub fn run(
         records += 1;
         progress.at(records);
     }
-    progress.end();
     if bytes.get() != expected {
         return Err(format!("{name}: record {}: the stream is cut short", records + 1).into());
     }

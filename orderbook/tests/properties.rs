@@ -1,4 +1,5 @@
 //! Random commands on the books and on a naive model: nothing that can be seen may differ.
+//! `PROPTEST_CASES` sets how many sequences; 256 unless told.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -364,7 +365,7 @@ const EACH: &[&str] = &[
 #[test]
 fn the_books_are_the_naive_books() {
     let seen = Seen::default();
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(256));
+    let mut runner = TestRunner::new(ProptestConfig::default());
     let commands = prop::collection::vec(command(), 1..150);
     let result = runner.run(&commands, |commands| {
         let mut books = Books::new(MARKETS as usize);
@@ -388,8 +389,6 @@ fn the_books_are_the_naive_books() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn a_dropped_block_leaves_no_trace(
         committed in prop::collection::vec(command(), 1..80),

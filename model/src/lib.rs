@@ -4,8 +4,8 @@
 //! whenever it needs it. The fast application is compared with it block by block. It depends on
 //! `ballast-types` only, so that the two share encodings and nothing that decides.
 //!
-//! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer`, `cancel` and `amend`, `admit`,
-//! `matching`, `settle`; `margin` holds the formulas that they share.
+//! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer`, `cancel` and
+//! `amend`, `admit`, `matching` with `meeting`, `settle`; `margin` holds the formulas that they share.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -18,6 +18,7 @@ mod coverage;
 mod invariants;
 mod margin;
 mod matching;
+mod meeting;
 mod open;
 mod settle;
 mod state;

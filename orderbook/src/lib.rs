@@ -5,6 +5,7 @@
 //! [`seal`](Books::seal) can be taken back by [`rollback`](Books::rollback).
 #![deny(unsafe_code)]
 
+mod auction;
 mod books;
 mod engine;
 mod ladder;
@@ -14,6 +15,7 @@ mod queue;
 mod tree;
 mod undo;
 
+pub use auction::{Clearing, Pairing, Sharing, Uncrossed};
 pub use books::{BookError, Books, Level, Resting};
 pub use engine::{Command, Engine, Event, NewOrder, Rejection, Removal, SelfTrade, Tif};
 pub use meet::{Stop, Taken, Verdict};

@@ -12,7 +12,7 @@ use crate::cmd::Failure;
 use crate::offline::lines::Lines;
 use crate::offline::output::Outputs;
 use crate::offline::summary::Summary;
-use crate::offline::{jsonl, lobster};
+use crate::offline::{jsonl, lobster, mbo};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 20;
@@ -76,6 +76,8 @@ pub struct Args {
 enum Format {
     /// Message file of LOBSTER
     Lobster,
+    /// Databento's market-by-order records, .dbn or .dbn.zst
+    Mbo,
     /// Orders, cancels and amends, one JSON object a line
     Jsonl,
 }
@@ -140,6 +142,7 @@ fn run_format(
     let lines = |path: &Path, input| Lines::new(&name(path), input);
     match args.format {
         Format::Jsonl => jsonl::run(lines(&args.input, input), args.stp.mode(), outputs),
+        Format::Mbo => mbo::run(&name(&args.input), input, outputs),
         Format::Lobster => {
             let rows = args
                 .levels_in

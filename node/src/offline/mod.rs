@@ -6,6 +6,7 @@ pub mod line;
 pub mod lines;
 pub mod lobster;
 pub mod markets;
+pub mod mbo;
 pub mod output;
 pub mod slots;
 pub mod summary;

@@ -5,7 +5,7 @@
 //! `ballast-types` only, so that the two share encodings and nothing that decides.
 //!
 //! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer`, `cancel` and
-//! `amend`, `admit`, `matching` with `meeting`, `settle`; `margin` holds the formulas that they share.
+//! `amend`, `admit`, `matching` with `meeting`, `settle`; `margin` holds the formulas they share.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -40,8 +40,8 @@ impl Model {
         }
     }
 
-    /// Gives an order its id, if it has none, and lets it wait, or trade and rest. A triggered order
-    /// that was refused only ends.
+    /// Gives an order its id, if it has none, and lets it wait, or trade and rest. A triggered
+    /// order that was refused only ends.
     fn enter(&mut self, group: GroupId, entry: Entry) -> Option<ActionResult> {
         let id = match entry.triggered {
             Some(id) if self.block.refused.iter().any(|e| e.triggered == Some(id)) => {

@@ -537,6 +537,59 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn an_auction_by_size_is_fair_whatever_the_judge_says(
+        orders in orders(),
+        price in 0..12_i64,
+        max in prop_oneof![0..40_u32, Just(u32::MAX)],
+    ) {
+        let (mut books, _) = both(&orders);
+        let (mut got, mut removed) = (BTreeMap::<u32, Lots>::new(), BTreeSet::new());
+        let ended = books.uncross(0, price, Sharing::ProRata, max, |bid, ask, lots| {
+            assert!(bid.price >= price && ask.price <= price);
+            let pairing = judge(bid, ask, lots);
+            let (no_bid, no_ask) = match pairing {
+                Pairing::Fill(lots) => {
+                    *got.entry(bid.slot).or_default() += lots;
+                    *got.entry(ask.slot).or_default() += lots;
+                    (false, false)
+                }
+                Pairing::RemoveBid => (true, false),
+                Pairing::RemoveAsk => (false, true),
+                Pairing::RemoveBoth => (true, true),
+                Pairing::Stop => (false, false),
+            };
+            removed.extend(no_bid.then_some(bid.slot));
+            removed.extend(no_ask.then_some(ask.slot));
+            pairing
+        });
+        let mut traded = 0;
+        for order in &orders {
+            let lots = got.get(&order.slot).copied().unwrap_or(0);
+            traded += lots;
+            let left = books.get(order.slot).map_or(0, |order| order.total());
+            if removed.contains(&order.slot) {
+                prop_assert!(left == 0 && lots < order.total());
+            } else {
+                prop_assert_eq!(lots + left, order.total(), "slot {}", order.slot);
+            }
+        }
+        prop_assert_eq!(traded, 2 * ended.volume);
+        prop_assert!(ended.met <= max.saturating_add(2));
+        let crosses = books.crosses(0, Sell, price) && books.crosses(0, Buy, price);
+        prop_assert_eq!(crosses, ended.stop != Stop::NoCross);
+        books.rollback();
+        let sealed: BTreeMap<_, _> = orders.iter().map(|order| (order.slot, *order)).collect();
+        for order in books.orders(0, Buy).chain(books.orders(0, Sell)) {
+            prop_assert_eq!(sealed.get(&order.slot), Some(&order));
+        }
+        prop_assert_eq!(books.len(), orders.len());
+    }
+}
+
 #[test]
 fn of_a_level_with_more_orders_than_fills_the_oldest_share() {
     let mut orders: Vec<Order> = (0..10).map(|slot| (slot, Buy, 5, 10, 0)).collect();

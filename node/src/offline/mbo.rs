@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::io::{BufRead, Cursor, ErrorKind, Read};
 use std::rc::Rc;
 
-use ballast_orderbook::{Books, Resting};
+use ballast_orderbook::Resting;
 use ballast_types::{Lots, Side, Ticks};
 use dbn::decode::dbn::Decoder;
 use dbn::decode::{DbnMetadata as _, DecodeRecordRef as _, DynReader};
@@ -15,6 +15,7 @@ use dbn::{Action, MboMsg, Record as _, Schema, UNDEF_PRICE};
 use super::Failure;
 use super::markets::Markets;
 use super::output::{FillRow, Outputs, View};
+use super::scaled::Scaled;
 use super::slots::Slots;
 use super::summary::{Progress, Summary};
 
@@ -26,7 +27,7 @@ type Name = (u32, u64, u8);
 
 /// The books of a stream.
 struct Mirror<'a> {
-    books: Books,
+    books: Scaled,
     slots: Slots<Name>,
     /// Books by instrument and publisher: each venue has its own.
     markets: Markets<(u32, u16)>,
@@ -34,6 +35,8 @@ struct Mirror<'a> {
     takers: Vec<u64>,
     outputs: &'a mut Outputs,
     counts: Counts,
+    /// The trades that do not agree, if they are asked for.
+    differences: Option<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -72,7 +75,12 @@ impl<R: Read> Read for Counted<R> {
 ///
 /// # Errors
 /// At the first record that cannot be read, with its number; when a file cannot be written.
-pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result<Summary, Failure> {
+pub fn run(
+    name: &str,
+    input: Box<dyn BufRead>,
+    explain: bool,
+    outputs: &mut Outputs,
+) -> Result<Summary, Failure> {
     let bytes = Rc::new(Cell::new(0));
     let mut reader = Counted {
         inner: DynReader::inferred_with_buffer(input)
@@ -95,7 +103,7 @@ pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result
     {
         return Err(format!("{name}: schema: {schema} is not mbo").into());
     }
-    let mut mirror = Mirror::new(outputs);
+    let mut mirror = Mirror::new(explain, outputs);
     let (mut records, mut progress) = (0_u64, Progress::start());
     loop {
         let failure = |what: &dyn std::fmt::Display| -> Failure {
@@ -107,13 +115,14 @@ pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result
         };
         expected += record.record_size() as u64;
         match record.get::<MboMsg>() {
-            Some(record) => mirror.record(record).map_err(|error| failure(&error))?,
+            Some(record) => mirror
+                .record(records + 1, record)
+                .map_err(|error| failure(&error))?,
             None => mirror.counts.other += 1,
         }
         records += 1;
         progress.at(records);
     }
-    progress.end();
     if bytes.get() != expected {
         return Err(format!("{name}: record {}: the stream is cut short", records + 1).into());
     }
@@ -121,18 +130,19 @@ pub fn run(name: &str, input: Box<dyn BufRead>, outputs: &mut Outputs) -> Result
 }
 
 impl<'a> Mirror<'a> {
-    fn new(outputs: &'a mut Outputs) -> Self {
+    fn new(explain: bool, outputs: &'a mut Outputs) -> Self {
         Self {
-            books: Books::new(0),
+            books: Scaled::default(),
             slots: Slots::default(),
             markets: Markets::default(),
             takers: Vec::new(),
             outputs,
             counts: Counts::default(),
+            differences: explain.then(Vec::new),
         }
     }
 
-    fn record(&mut self, record: &MboMsg) -> Result<(), String> {
+    fn record(&mut self, number: u64, record: &MboMsg) -> Result<(), String> {
         let bad = |field: &str, byte: u8| format!("{field}: {:?} is unknown", char::from(byte));
         let action = record.action();
         let action = action.map_err(|_| bad("action", record.action.cast_unsigned()))?;
@@ -148,11 +158,10 @@ impl<'a> Mirror<'a> {
             Action::Modify => self.modify(place, side, record)?,
             Action::Cancel => self.cancel(place, record),
             Action::Clear => self.clear(place),
-            Action::Trade => self.trade(place, side, record),
+            Action::Trade => self.trade(number, place, side, record),
             Action::Fill => self.fill(place, record)?,
             Action::None => {}
         }
-        self.books.seal();
         self.counts.steps += u64::from(record.flags.is_last());
         Ok(())
     }
@@ -244,7 +253,7 @@ impl<'a> Mirror<'a> {
         };
         let left = order.size - Lots::from(record.size);
         match left > 0 {
-            true => drop(self.books.shrink(order.slot, left)),
+            true => self.books.shrink(order.slot, left),
             false => self.remove(order.slot),
         }
     }
@@ -255,19 +264,26 @@ impl<'a> Mirror<'a> {
     }
 
     fn clear_side(&mut self, place: u32, side: Side) {
-        let orders: Vec<_> = self.books.orders(place, side).collect();
+        let orders: Vec<_> = self.books.books().orders(place, side).collect();
         orders.iter().for_each(|order| self.remove(order.slot));
     }
 
     /// A trade whose price is the best of the side that it hits agrees with the book.
-    fn trade(&mut self, place: u32, taker: Option<Side>, record: &MboMsg) {
+    fn trade(&mut self, number: u64, place: u32, taker: Option<Side>, record: &MboMsg) {
         self.counts.trades += 1;
         self.counts.volume += u128::from(record.size);
         self.takers[place as usize] = record.order_id;
-        if let Some(taker) = taker {
-            let best = self.books.best(place, taker.opposite());
-            self.counts.compared += 1;
-            self.counts.agreed += u64::from(best == Some(record.price));
+        let Some(taker) = taker else { return };
+        let (price, best) = (record.price, self.books.best(place, taker.opposite()));
+        self.counts.compared += 1;
+        if best == Some(price) {
+            self.counts.agreed += 1;
+        } else if let Some(differences) = &mut self.differences {
+            let market = record.hd.instrument_id;
+            let best = best.map_or("nothing rests".to_owned(), |best| format!("best is {best}"));
+            differences.push(format!(
+                "record {number}: market {market}: trade at {price}, {best}"
+            ));
         }
     }
 
@@ -287,7 +303,8 @@ impl<'a> Mirror<'a> {
         let markets = self.markets.sorted().into_iter();
         let markets = markets.map(|((instrument, _), place)| (instrument.into(), place));
         let view = View {
-            books: &self.books,
+            books: self.books.books(),
+            units: self.books.units(),
             markets: markets.collect(),
             id: &|slot| self.slots.name(slot).1,
         };
@@ -298,8 +315,9 @@ impl<'a> Mirror<'a> {
             messages: records,
             fills: counts.fills,
             volume: counts.volume,
-            resting_orders: self.books.len(),
+            resting_orders: self.books.books().len(),
             markets: instruments,
+            differences: self.differences.unwrap_or_default(),
             ..Summary::default()
         };
         for (name, count, words) in [

@@ -8,6 +8,8 @@ pub mod lobster;
 pub mod markets;
 pub mod mbo;
 pub mod output;
+pub mod scaled;
+mod scan;
 pub mod slots;
 pub mod summary;
 

@@ -69,7 +69,23 @@ fn orders(run: &Run) -> Vec<[i64; 3]> {
 
 #[test]
 fn arguments_that_do_not_fit_are_named() {
+    let jsonl = ["book", "--input", "-", "--format", "jsonl"];
+    let with = |more: &[&'static str]| [&jsonl, more].concat();
     for (args, expected) in [
+        (with(&["--explain"]), "--explain: nothing is compared"),
+        (with(&["--levels-in", "x"]), "--levels-in: only"),
+        (
+            vec![
+                "book",
+                "--input",
+                "-",
+                "--format",
+                "mbo",
+                "--stp",
+                "cancel-both",
+            ],
+            "--stp: only",
+        ),
         (vec!["book", "--format", "jsonl"], "--input"),
         (vec!["book", "--input", "-"], "--format"),
         (vec!["book", "--input", "-", "--format", "fix"], "fix"),

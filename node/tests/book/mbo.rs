@@ -205,8 +205,13 @@ fn session() -> Vec<MboMsg> {
 
 #[test]
 fn trades_are_compared_with_the_best_price() {
-    let run = run("mbo", &dbn(&session()), &[]);
+    let run = run("mbo", &dbn(&session()), &["--explain"]);
     assert!(run.success, "{}", run.stderr);
+    let differences = [
+        "record 11: market 10: trade at 103, best is 102",
+        "record 13: market 11: trade at 50, nothing rests",
+    ];
+    assert_eq!(run.summary["differences"], serde_json::json!(differences));
     for (name, count) in [
         ("messages", 13),
         ("steps", 8),

@@ -2,7 +2,9 @@
 
 use ballast_app::Snapshot;
 use ballast_app::view::{LevelView, OrderView};
-use ballast_types::{Account, AccountId, ChainSpec, MarketId, OrderId, Side};
+use ballast_types::{
+    Account, AccountId, ChainSpec, MarketId, MarketStatus, OrderId, PostOnly, Side, TimeInForce,
+};
 use bytes::Bytes;
 use prost::Message;
 use serde_json::{Value, json};
@@ -94,7 +96,7 @@ fn json_answer(state: &Snapshot, path: &str) -> Result<Value, Refusal> {
         "book" => book(state, MarketId(parse("market", name)?)),
         "order" => state
             .order(OrderId(parse("order", name)?))
-            .map(|view| order(&view)),
+            .and_then(|view| order(&view)),
         _ => return refuse(UNKNOWN_QUERY, format!("UNKNOWN_QUERY: path {path:?}")),
     };
     match found {
@@ -148,12 +150,13 @@ fn account(state: &Snapshot, spec: &ChainSpec, account: &Account) -> Option<Valu
         "account": view.account.to_string(),
         "balances": balances.collect::<Vec<_>>(),
         "positions": positions.collect::<Vec<_>>(),
-        "orders": view.orders.iter().map(order).collect::<Vec<_>>(),
+        "orders": view.orders.iter().filter_map(order).collect::<Vec<_>>(),
         "equity": view.equity.to_string(),
         "initial_margin": view.initial_margin.to_string(),
         "maintenance_margin": view.maintenance_margin.to_string(),
         "held_margin": view.held_margin.to_string(),
         "uncovered": view.uncovered,
+        "cancel_at": view.cancel_at,
     }))
 }
 
@@ -173,21 +176,32 @@ fn master(state: &Snapshot, master: &AccountId) -> Option<Value> {
     }))
 }
 
-fn order(view: &OrderView) -> Value {
-    json!({
+/// What everybody may see of an order: nothing while it waits for a trigger, and of an iceberg what
+/// the book shows.
+fn order(view: &OrderView) -> Option<Value> {
+    if view.waiting.is_some() {
+        return None;
+    }
+    let (expiry, expiry_height) = match view.tif {
+        TimeInForce::Gtt(time) => (time, 0),
+        TimeInForce::Gtb(height) => (0, height),
+        TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok => (0, 0),
+    };
+    Some(json!({
         "order": view.id.0.to_string(),
         "account": view.account.to_string(),
         "market": view.market.0,
         "side": match view.side { Side::Buy => "buy", Side::Sell => "sell" },
         "price": view.price,
-        "remaining": view.remaining,
+        "remaining": view.shown,
         "filled": view.filled,
-        "expiry": view.expiry,
-        "post_only": view.post_only,
+        "expiry": expiry,
+        "expiry_height": expiry_height,
+        "post_only": view.post_only != PostOnly::No,
         "reduce_only": view.reduce_only,
         "client_id": view.client_id.map(|id| id.to_string()),
         "label": view.label,
-    })
+    }))
 }
 
 fn market(state: &Snapshot, spec: &ChainSpec, id: MarketId) -> Option<Value> {
@@ -197,6 +211,14 @@ fn market(state: &Snapshot, spec: &ChainSpec, id: MarketId) -> Option<Value> {
         "id": id.0,
         "group": view.group.0,
         "mark": view.mark,
+        "index": view.index,
+        "last": view.last,
+        "status": match view.status {
+            MarketStatus::Open => "open",
+            MarketStatus::PostOnly => "post-only",
+            MarketStatus::CancelOnly => "cancel-only",
+            MarketStatus::Suspended => "suspended",
+        },
         "trades": view.trades,
         "open_interest": view.open_interest,
     }))

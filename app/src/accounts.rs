@@ -56,6 +56,8 @@ pub(crate) struct AccountShard {
     pub(crate) position_at: Index<(u32, MarketId), u32>,
     pub(crate) agent_at: Index<(u32, KeyId), u32>,
     pub(crate) nonce_at: Index<NonceKey, u32>,
+    /// Armed dead man's switches: deadline and account.
+    pub(crate) by_deadline: Index<(TimeMs, Account), u32>,
     /// What balances and positions were before this block, for events and invariants.
     pub(crate) balances_before: BTreeMap<(u32, AssetId), Atoms>,
     pub(crate) positions_before: BTreeMap<(u32, MarketId), Position>,
@@ -99,6 +101,7 @@ impl AccountShard {
             position_at: Index::default(),
             agent_at: Index::default(),
             nonce_at: Index::default(),
+            by_deadline: Index::default(),
             balances_before: BTreeMap::new(),
             positions_before: BTreeMap::new(),
         }
@@ -271,6 +274,23 @@ impl AccountShard {
         owner.positions = slot.saturating_add(1);
         self.position_at.insert((account, market), slot);
         Some(slot)
+    }
+
+    /// Sets the deadline of an account's dead man's switch; 0 disarms it.
+    pub(crate) fn arm(&mut self, account: u32, deadline: TimeMs) -> Option<()> {
+        let record = self.accounts.get(account)?;
+        let (name, before) = (record.account(), record.deadline);
+        if before == deadline {
+            return Some(());
+        }
+        self.accounts.get_mut(account)?.deadline = deadline;
+        if before > 0 {
+            self.by_deadline.remove(&(before, name));
+        }
+        if deadline > 0 {
+            self.by_deadline.insert((deadline, name), account);
+        }
+        Some(())
     }
 
     /// Keeps a nonce as used. Fails when it was.

@@ -9,7 +9,7 @@ use crate::passes::close::{Violations, close};
 use crate::passes::matching::{Matched, match_group};
 use crate::passes::settle::{Settlement, settle};
 use crate::passes::unpack::{Unit, Unpacked, unpack};
-use crate::passes::{Entry, Env, Output, Release, credit, open, sweep};
+use crate::passes::{Entry, Env, Output, Release, credit, open, sweep, triggers};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use ballast_types::{
@@ -95,11 +95,12 @@ impl State {
         let seed = self.committed.app_hash;
         self.advance(block.height, block.time);
         let mut events = Vec::new();
-        let moved = open::prices(self, &mut events);
-        let risks = self.lot_risks();
+        let moved = open::publish(self, &mut events);
+        let (risks, live) = (self.lot_risks(), self.live());
         let env = Env {
             chain: &chain,
             risks: &risks,
+            live: &live,
             height: block.height,
             time: block.time,
             seed,
@@ -116,8 +117,10 @@ impl State {
         open::revalue(self, &moved, &old_risks, &env);
         open::flag(self, !moved.is_empty());
         sweep::expired(self, &env, &mut run.events);
+        sweep::dead_men(self, &env, &mut run.events);
+        let triggered = triggers::triggers(self, &env, &mut run.events);
         sweep::uncovered(self, &env, &mut run.events);
-        let fees = run.passes(self, &unpacked.units, &env, observer);
+        let fees = run.passes(self, &unpacked.units, triggered, &env, observer);
         observer("close");
         if let Some(pool) = self.fee_pool_mut() {
             *pool = pool.saturating_add(fees);
@@ -168,13 +171,17 @@ impl Run {
         &mut self,
         state: &mut State,
         units: &[Unit],
+        triggered: Vec<Entry>,
         env: &Env<'_>,
         observer: Observer<'_>,
     ) -> Atoms {
         observer("authorise");
         let authorised = self.authorise(state, units, env);
         observer("cancel");
-        let (releases, entries) = self.cancel(state, authorised, env);
+        let (releases, mut entries) = self.cancel(state, authorised, env);
+        for entry in triggered {
+            push(&mut entries, entry.owner.shard(), entry);
+        }
         observer("admit");
         let entries = self.admit(state, releases, entries, env);
         observer("match");
@@ -213,7 +220,7 @@ impl Run {
             .map(|(number, (shard, txs))| authorise(shard, number, txs, env))
             .collect();
         let mut transfers = Vec::new();
-        let mut prices = Vec::new();
+        let (mut prices, mut statuses) = (Vec::new(), Vec::new());
         for part in &mut authorised {
             for (at, code) in part.codes.drain(..) {
                 self.results.tx(at, code);
@@ -221,10 +228,12 @@ impl Run {
             self.take(std::mem::take(&mut part.output));
             transfers.append(&mut part.transfers);
             prices.append(&mut part.prices);
+            statuses.append(&mut part.statuses);
         }
         let mut output = Output::default();
         credit::transfers(state, transfers, env, &mut output);
         credit::prices(state, prices);
+        credit::statuses(state, statuses);
         self.take(output);
         authorised
     }

@@ -1,13 +1,15 @@
-//! One shard of markets: the group's orders, books and floors.
+//! One shard of markets: the group's orders, books and floors. How orders come and go is in
+//! `orders`.
 
 use crate::accounts::AccountRef;
+use crate::form::End;
 use crate::index::Index;
 use crate::records::{
-    FloorRecord, FloorTable, MemberRecord, MemberTable, OrderRecord, OrderTable, REDUCE_ONLY,
+    FloorRecord, FloorTable, MemberRecord, MemberTable, OrderRecord, OrderTable, SpecialTable,
     TradeRecord, TradeTable,
 };
 use ballast_orderbook::Books;
-use ballast_types::{ChainSpec, GroupId, Lots, MarketId, OrderId};
+use ballast_types::{ChainSpec, GroupId, MarketId, OrderId, PriceSource, Ticks};
 use bytemuck::Zeroable;
 
 /// (nonce, index) of the action that set a floor; what is below it is refused.
@@ -29,6 +31,8 @@ pub(crate) struct GroupShard {
     /// Markets of the group; the index is the number that its books know them by.
     pub(crate) markets: Vec<MarketId>,
     pub(crate) orders: OrderTable,
+    /// What only waiting and iceberg orders have.
+    pub(crate) specials: SpecialTable,
     pub(crate) members: MemberTable,
     pub(crate) floors: FloorTable,
     pub(crate) trades: TradeTable,
@@ -37,9 +41,15 @@ pub(crate) struct GroupShard {
     /// By (owner, priority).
     pub(crate) by_account: Index<(AccountRef, u64), u32>,
     pub(crate) by_client: Index<(AccountRef, u128), u32>,
-    /// By (expiry, priority).
-    pub(crate) by_expiry: Index<(u64, u64), u32>,
-    /// By (owner, market, priority).
+    /// By (end, priority).
+    pub(crate) by_expiry: Index<(End, u64), u32>,
+    /// Waiting orders with a trigger price that are not due.
+    pub(crate) stops: Index<StopKey, ()>,
+    /// Waiting orders with a trailing trigger, due or not, by (market, priority).
+    pub(crate) trailing: Index<(MarketId, u64), u32>,
+    /// Waiting orders that are due, by (market, priority).
+    pub(crate) due: Index<(MarketId, u64), u32>,
+    /// Resting orders by (owner, market, priority).
     pub(crate) reduce_only: Index<(AccountRef, MarketId, u64), u32>,
     pub(crate) floor_at: Index<FloorKey, u32>,
     /// Client-id and label floors by owner, oldest first.
@@ -48,8 +58,14 @@ pub(crate) struct GroupShard {
     pub(crate) floor_by_age: Index<(Pair, FloorKey), u32>,
 }
 
+/// A trigger price: market, source, whether it fires at or above the price (else at or below), price
+/// and slot of the order.
+pub(crate) type StopKey = (MarketId, PriceSource, bool, Ticks, u32);
+
 /// Word of the order table that counts priorities.
-const PRIORITY: usize = 0;
+pub(crate) const PRIORITY: usize = 0;
+/// Word of the special table that counts waiting orders.
+pub(crate) const WAITING_ORDERS: usize = 0;
 
 impl GroupShard {
     pub(crate) fn new(group: GroupId, spec: &ChainSpec) -> Self {
@@ -70,6 +86,7 @@ impl GroupShard {
         Self {
             group,
             orders: OrderTable::new(OrderId::MAX_SLOT),
+            specials: SpecialTable::new(u32::MAX),
             members: MemberTable::new(u32::MAX),
             floors: FloorTable::new(u32::MAX),
             trades,
@@ -79,6 +96,9 @@ impl GroupShard {
             by_account: Index::default(),
             by_client: Index::default(),
             by_expiry: Index::default(),
+            stops: Index::default(),
+            trailing: Index::default(),
+            due: Index::default(),
             reduce_only: Index::default(),
             floor_at: Index::default(),
             floor_by_owner: Index::default(),
@@ -91,91 +111,11 @@ impl GroupShard {
         OrderId::new(self.group, record.generation, slot)
     }
 
-    /// The slot of a resting order, when the id names one.
+    /// The slot of an open order, when the id names one.
     pub(crate) fn find(&self, id: OrderId) -> Option<u32> {
         let record = self.orders.get(id.slot())?;
-        let rests = record.remaining > 0 && id.group() == self.group;
-        (rests && record.generation == id.generation()).then(|| id.slot())
-    }
-
-    /// Takes a slot for an order that enters. A slot whose generations are used up stays empty for
-    /// ever.
-    pub(crate) fn reserve_slot(&mut self) -> Option<(u32, OrderId)> {
-        loop {
-            let slot = self.orders.alloc().ok()?;
-            let record = *self.orders.get(slot)?;
-            if let Some(id) = self.id(slot, &record) {
-                return Some((slot, id));
-            }
-        }
-    }
-
-    /// Gives back the slot of an order that does not rest.
-    pub(crate) fn release_slot(&mut self, slot: u32) {
-        // Only slots from `reserve_slot` come here.
-        let _ = self.orders.free(slot);
-    }
-
-    /// Puts an order into the book at the tail of its level. `record` needs no generation, priority
-    /// or link yet.
-    pub(crate) fn rest(&mut self, slot: u32, local: u32, mut record: OrderRecord) -> Option<()> {
-        let counter = self.orders.words_mut().counters.get_mut(PRIORITY)?;
-        *counter = counter.saturating_add(1);
-        record.priority = *counter;
-        let side = record.side();
-        self.books
-            .insert(slot, local, side, record.price, record.remaining)
-            .ok()?;
-        let owner = AccountRef(record.account);
-        self.by_account.insert((owner, record.priority), slot);
-        if let Some(client) = record.client() {
-            self.by_client.insert((owner, client), slot);
-        }
-        if record.expiry > 0 {
-            self.by_expiry
-                .insert((record.expiry, record.priority), slot);
-        }
-        if record.reduce_only() {
-            self.reduce_only
-                .insert((owner, MarketId(record.market), record.priority), slot);
-        }
-        let member = self.member_mut(owner)?;
-        member.open_orders = member.open_orders.saturating_add(1);
-        let stored = self.orders.get_mut(slot)?;
-        record.generation = stored.generation;
-        record.free_link = stored.free_link;
-        *stored = record;
-        Some(())
-    }
-
-    /// Takes a resting order out of book and indexes and frees its slot. The book may have let go of
-    /// it already, when a fill ended it.
-    pub(crate) fn remove(&mut self, slot: u32) -> Option<OrderRecord> {
-        let record = *self.orders.get(slot)?;
-        self.books.remove(slot);
-        let owner = AccountRef(record.account);
-        self.by_account.remove(&(owner, record.priority));
-        if let Some(client) = record.client() {
-            self.by_client.remove(&(owner, client));
-        }
-        if record.expiry > 0 {
-            self.by_expiry.remove(&(record.expiry, record.priority));
-        }
-        if record.flags & REDUCE_ONLY != 0 {
-            self.reduce_only
-                .remove(&(owner, MarketId(record.market), record.priority));
-        }
-        let member = self.member_mut(owner)?;
-        member.open_orders = member.open_orders.saturating_sub(1);
-        self.orders.free(slot).ok()?;
-        Some(record)
-    }
-
-    /// Makes a resting order smaller in place.
-    pub(crate) fn shrink(&mut self, slot: u32, size: Lots) -> Option<()> {
-        self.books.shrink(slot, size)?;
-        self.orders.get_mut(slot)?.remaining = size;
-        Some(())
+        let open = record.remaining > 0 && id.group() == self.group;
+        (open && record.generation == id.generation()).then(|| id.slot())
     }
 
     /// Slots of an owner's orders, oldest first.
@@ -189,7 +129,7 @@ impl GroupShard {
         self.members.get(self.member_at.get(&owner)?)
     }
 
-    fn member_mut(&mut self, owner: AccountRef) -> Option<&mut MemberRecord> {
+    pub(crate) fn member_mut(&mut self, owner: AccountRef) -> Option<&mut MemberRecord> {
         if let Some(slot) = self.member_at.get(&owner) {
             return self.members.get_mut(slot);
         }

@@ -47,6 +47,10 @@ impl<K: Ord + Copy, V: Copy> Index<K, V> {
         self.map.range(range).map(|(key, value)| (*key, *value))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     pub(crate) fn first(&self) -> Option<(K, V)> {
         self.map
             .first_key_value()

@@ -5,8 +5,10 @@
 
 mod accounts;
 mod block;
+mod form;
 mod groups;
 mod index;
+mod orders;
 pub mod pages;
 mod passes;
 mod rebuild;

@@ -2,8 +2,10 @@
 //! tests compare the live indexes with.
 
 use crate::accounts::{AccountRef, AccountShard};
-use crate::groups::{GroupShard, kind_of};
+use crate::groups::{GroupShard, WAITING_ORDERS, kind_of};
 use crate::index::Index;
+use crate::orders::{insert, stop_key};
+use crate::records::OrderRecord;
 use crate::state::State;
 use ballast_orderbook::Books;
 use ballast_types::{AccountId, AssetId, MarketId, Side};
@@ -74,6 +76,12 @@ fn check_accounts(shard: &AccountShard) -> Result<(), String> {
         "nonces",
         &shard.nonce_at,
         nonces.map(|(s, r)| ((r.nonce, r.master, r.key_id()), s)),
+    )?;
+    let armed = shard.accounts.iter().filter(|(_, r)| r.deadline > 0);
+    same(
+        "deadlines",
+        &shard.by_deadline,
+        armed.map(|(s, r)| ((r.deadline, r.account()), s)),
     )
 }
 
@@ -98,23 +106,23 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
         .iter()
         .filter_map(|(s, r)| Some(((AccountRef(r.account), r.client()?), *s)));
     same("client ids", &shard.by_client, by_client)?;
-    let expiring = orders.iter().filter(|(_, r)| r.expiry > 0);
-    same(
-        "expiries",
-        &shard.by_expiry,
-        expiring.map(|(s, r)| ((r.expiry, r.priority), *s)),
-    )?;
-    let reducing = orders
+    let expiring = orders
+        .iter()
+        .filter_map(|(s, r)| Some(((r.end()?, r.priority), *s)));
+    same("expiries", &shard.by_expiry, expiring)?;
+    check_specials(shard)?;
+    let mut resting = orders;
+    resting.retain(|(_, order)| !order.waiting());
+    let reducing = resting
         .iter()
         .filter(|(_, r)| r.reduce_only())
         .map(|(s, r)| ((AccountRef(r.account), MarketId(r.market), r.priority), *s));
     same("reduce-only orders", &shard.reduce_only, reducing)?;
     check_floors(shard)?;
     let mut books = Books::new(shard.markets.len());
-    for (slot, order) in &orders {
+    for (slot, order) in &resting {
         let local = state.chain.local(MarketId(order.market));
-        books
-            .insert(*slot, local, order.side(), order.price, order.remaining)
+        insert(&mut books, *slot, local, order, shard.special(order))
             .map_err(|error| format!("slot {slot}: {error}"))?;
     }
     for (local, market) in (0_u32..).zip(&shard.markets) {
@@ -133,6 +141,53 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Special records, the triggers of waiting orders, and what counts them.
+fn check_specials(shard: &GroupShard) -> Result<(), String> {
+    let orders = || shard.orders.iter();
+    let mut linked: Vec<_> = orders().filter_map(|(_, o)| o.special_slot()).collect();
+    linked.sort_unstable();
+    if !shard.specials.iter().map(|(at, _)| at).eq(linked) {
+        return Err("special records and orders do not match".to_owned());
+    }
+    let waiting: Vec<_> = orders()
+        .filter(|(_, order)| order.waiting())
+        .filter_map(|(slot, order)| Some((slot, order, shard.special(order)?)))
+        .collect();
+    let place = |order: &OrderRecord| (MarketId(order.market), order.priority);
+    let undue = waiting.iter().filter(|(.., special)| special.due == 0);
+    same(
+        "stops",
+        &shard.stops,
+        undue.filter_map(|(slot, order, special)| Some((stop_key(*slot, order, special)?, ()))),
+    )?;
+    let trailing = waiting
+        .iter()
+        .filter(|(slot, order, special)| stop_key(*slot, order, special).is_none())
+        .map(|(slot, order, _)| (place(order), *slot));
+    same("trailing orders", &shard.trailing, trailing.clone())?;
+    let due = waiting.iter().filter(|(.., special)| special.due != 0);
+    same(
+        "due orders",
+        &shard.due,
+        due.map(|(slot, order, _)| (place(order), *slot)),
+    )?;
+    let counted = shard.specials.words().counters.get(WAITING_ORDERS);
+    let trails: u64 = shard
+        .trades
+        .iter()
+        .map(|(_, t)| u64::from(t.trailing))
+        .sum();
+    let counts = (
+        counted.copied().map(usize::try_from),
+        usize::try_from(trails),
+    );
+    if counts == (Some(Ok(waiting.len())), Ok(trailing.count())) {
+        Ok(())
+    } else {
+        Err("waiting orders are miscounted".to_owned())
+    }
 }
 
 fn check_floors(shard: &GroupShard) -> Result<(), String> {

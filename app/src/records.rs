@@ -2,7 +2,7 @@
 
 use crate::pages::{Record, Reusable, Table, TableSnapshot};
 use ballast_risk::{Position, Terms, Worst};
-use ballast_types::{Account, AccountId, KeyId, Side};
+use ballast_types::{Account, AccountId, KeyId};
 use bytemuck::{Pod, Zeroable};
 
 /// Declares tables: the type over the records that fit a page of about 2 KiB, and its snapshot.
@@ -20,10 +20,11 @@ table!(MasterTable, MasterTableView, MasterRecord, 32);
 table!(AgentTable, AgentTableView, AgentRecord, 16);
 table!(NonceTable, NonceTableView, NonceRecord, 32);
 table!(OrderTable, OrderTableView, OrderRecord, 16);
+table!(SpecialTable, SpecialTableView, SpecialRecord, 32);
 table!(MemberTable, MemberTableView, MemberRecord, 64);
 table!(FloorTable, FloorTableView, FloorRecord, 32);
 table!(TradeTable, TradeTableView, TradeRecord, 64);
-table!(MarkTable, MarkTableView, MarkRecord, 64);
+table!(MarkTable, MarkTableView, MarkRecord, 32);
 
 macro_rules! record {
     ($record:ident, $layout:literal) => {
@@ -50,17 +51,18 @@ macro_rules! record {
     };
 }
 
-record!(AccountRecord, 1);
+record!(AccountRecord, 2);
 record!(BalanceRecord, 1);
 record!(PositionRecord, 1);
 record!(MasterRecord, 1);
 record!(AgentRecord, 1, reusable);
 record!(NonceRecord, 1, reusable);
-record!(OrderRecord, 1, reusable);
+record!(OrderRecord, 2, reusable);
+record!(SpecialRecord, 1, reusable);
 record!(MemberRecord, 1);
 record!(FloorRecord, 1, reusable);
-record!(TradeRecord, 1);
-record!(MarkRecord, 1);
+record!(TradeRecord, 2);
+record!(MarkRecord, 2);
 
 /// An account, with the sums over its positions and open orders that the margin check needs.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -74,7 +76,9 @@ pub(crate) struct AccountRecord {
     /// Slot + 1 of the newest balance and position record; 0 is none.
     pub(crate) balances: u32,
     pub(crate) positions: u32,
-    pub(crate) reserved_2: [u8; 16],
+    /// Block time in ms at which the dead man's switch goes off; 0 is none.
+    pub(crate) deadline: u64,
+    pub(crate) reserved_2: u64,
     /// Balance of the margin asset.
     pub(crate) cash: i128,
     /// Sum over perpetuals of size x mark - cost.
@@ -215,11 +219,22 @@ impl NonceRecord {
     }
 }
 
-pub(crate) const SELL: u8 = 1;
-pub(crate) const POST_ONLY: u8 = 2;
-pub(crate) const REDUCE_ONLY: u8 = 4;
+/// Flags of an order.
+pub(crate) const SELL: u16 = 1;
+pub(crate) const POST_ONLY: u16 = 1 << 1;
+pub(crate) const REDUCE_ONLY: u16 = 1 << 2;
+/// With `POST_ONLY`: it moves away instead of being refused.
+pub(crate) const SLIDE: u16 = 1 << 3;
+/// It is in no book and reserves nothing.
+pub(crate) const WAITING: u16 = 1 << 4;
+/// `expiry` is a height.
+pub(crate) const BY_HEIGHT: u16 = 1 << 5;
+/// It must not trade with any account of its master.
+pub(crate) const OF_MASTER: u16 = 1 << 6;
+/// Two bits: what it does then, see `form::self_trade_bits`.
+pub(crate) const SELF_TRADE_SHIFT: u16 = 7;
 
-/// A resting order.
+/// An open order: it rests in the book, or waits for its trigger.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct OrderRecord {
@@ -232,20 +247,22 @@ pub(crate) struct OrderRecord {
     pub(crate) price: i64,
     pub(crate) remaining: i64,
     pub(crate) filled: i64,
-    /// Block time in ms from which it is dead; 0 is none.
+    /// Block time in ms, or height, from which it is dead; 0 is none.
     pub(crate) expiry: u64,
     /// 0 is none.
     pub(crate) client_id: u128,
     /// What placed it.
     pub(crate) nonce: u64,
     pub(crate) index: u16,
-    pub(crate) flags: u8,
-    pub(crate) reserved: u8,
+    pub(crate) flags: u16,
     pub(crate) label: u32,
-    /// Counter of the group: the order of arrival in the book.
+    /// Counter of the group: the order of arrival.
     pub(crate) priority: u64,
-    /// Height at which it began to rest.
+    /// Height at which it began to rest or to wait.
     pub(crate) placed: u64,
+    /// Slot + 1 of what only special orders have; 0 is none.
+    pub(crate) special: u32,
+    pub(crate) reserved: [u8; 12],
 }
 
 impl OrderRecord {
@@ -255,29 +272,40 @@ impl OrderRecord {
             ..Self::zeroed()
         }
     }
+}
 
-    pub(crate) fn side(&self) -> Side {
-        if self.flags & SELL == 0 {
-            Side::Buy
-        } else {
-            Side::Sell
-        }
-    }
+/// What only waiting and iceberg orders have.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct SpecialRecord {
+    pub(crate) free_link: u32,
+    pub(crate) reserved: u32,
+    /// Lots that an iceberg shows at a time, 0 for any other order, and those that it shows now.
+    pub(crate) display: i64,
+    pub(crate) shown: i64,
+    /// Price of the trigger; of a trailing one the price from which it is active.
+    pub(crate) trigger: i64,
+    /// Of a trailing trigger: ticks or millionths, and the best price seen while it was active.
+    pub(crate) distance: i64,
+    pub(crate) extreme: i64,
+    pub(crate) max_fills: u16,
+    /// What it waits for, see `form::condition_of`; 0 is nothing.
+    pub(crate) condition: u8,
+    /// Which price, see `form::source_of`.
+    pub(crate) source: u8,
+    /// 0 good until its end, 1 IOC, 2 FOK.
+    pub(crate) tif: u8,
+    /// Of a trailing trigger: 1 when it is active.
+    pub(crate) active: u8,
+    /// 1 when the trigger has fired.
+    pub(crate) due: u8,
+    pub(crate) reserved_2: u8,
+    pub(crate) reserved_3: u64,
+}
 
-    pub(crate) fn post_only(&self) -> bool {
-        self.flags & POST_ONLY != 0
-    }
-
-    pub(crate) fn reduce_only(&self) -> bool {
-        self.flags & REDUCE_ONLY != 0
-    }
-
-    pub(crate) fn client(&self) -> Option<u128> {
-        (self.client_id != 0).then_some(self.client_id)
-    }
-
-    pub(crate) fn expired(&self, time: u64) -> bool {
-        self.expiry > 0 && self.expiry <= time
+impl SpecialRecord {
+    fn freed(&self) -> Self {
+        Self::zeroed()
     }
 }
 
@@ -315,16 +343,20 @@ impl FloorRecord {
     }
 }
 
-/// What matching counts in a market.
+/// What matching keeps of a market.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct TradeRecord {
     pub(crate) market: u32,
-    pub(crate) reserved: u32,
+    /// Trailing orders that wait.
+    pub(crate) trailing: u32,
     pub(crate) trades: u64,
+    /// Price of the last trade; 0 is none.
+    pub(crate) last: i64,
+    pub(crate) reserved: u64,
 }
 
-/// Mark price of a market, and the one that counts from the next block on.
+/// Prices and status of a market, and those that count from the next block on.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct MarkRecord {
@@ -333,5 +365,13 @@ pub(crate) struct MarkRecord {
     pub(crate) pending: i64,
     /// Open interest: the sum of long positions in lots.
     pub(crate) open_interest: i64,
-    pub(crate) reserved: u64,
+    pub(crate) index: i64,
+    /// 0 is none.
+    pub(crate) pending_index: i64,
+    /// See `form::status_of`.
+    pub(crate) status: u8,
+    /// Status + 1; 0 is none.
+    pub(crate) pending_status: u8,
+    pub(crate) reserved: [u8; 6],
+    pub(crate) reserved_2: [u64; 2],
 }

@@ -1,17 +1,21 @@
 //! A committed height for readers: queries never wait for the block that executes.
 
 use crate::accounts::{AccountRef, AccountShard, Slots};
+use crate::form::status_of;
 use crate::groups::GroupShard;
-use crate::pages::Hash;
+use crate::groups::WAITING_ORDERS;
+use crate::pages::{Hash, Header};
 use crate::records::{
     AccountRecord, AccountTable, AccountTableView, AgentTable, AgentTableView, BalanceTable,
-    BalanceTableView, FloorTableView, MarkTable, MarkTableView, MasterTable, MasterTableView,
-    MemberTableView, NonceTable, NonceTableView, OrderRecord, OrderTableView, PositionTable,
-    PositionTableView, TradeTableView,
+    BalanceTableView, FloorTableView, MarkRecord, MarkTable, MarkTableView, MasterTable,
+    MasterTableView, MemberTableView, NonceTable, NonceTableView, OrderRecord, OrderTable,
+    OrderTableView, PositionTable, PositionTableView, SpecialRecord, SpecialTable,
+    SpecialTableView, TradeTableView,
 };
 use crate::state::Chain;
 use crate::view::{
     AccountView, BookView, ChainView, LevelView, MarketView, MasterView, OrderView, PositionView,
+    WaitingView,
 };
 use ballast_risk::LotRisk;
 use ballast_types::{
@@ -46,6 +50,7 @@ pub(crate) struct AccountTables {
 #[derive(Clone, Debug)]
 pub(crate) struct GroupTables {
     pub(crate) orders: OrderTableView,
+    pub(crate) specials: SpecialTableView,
     pub(crate) members: MemberTableView,
     pub(crate) floors: FloorTableView,
     pub(crate) trades: TradeTableView,
@@ -70,6 +75,7 @@ impl GroupTables {
     pub(crate) fn of(shard: &GroupShard) -> Self {
         Self {
             orders: shard.orders.snapshot(),
+            specials: shard.specials.snapshot(),
             members: shard.members.snapshot(),
             floors: shard.floors.snapshot(),
             trades: shard.trades.snapshot(),
@@ -129,18 +135,14 @@ impl Snapshot {
             .iter()
             .flat_map(|shard| shard.accounts.iter())
             .fold(0_i128, |sum, (_, record)| sum.saturating_add(owed(record)));
-        let open_orders = self
+        let used = |header: &Header| header.len().saturating_sub(header.free_len());
+        let orders = self.groups.iter().map(|group| used(group.orders.header()));
+        let all = orders.map(u64::from).fold(0, u64::saturating_add);
+        let waiting_orders = self
             .groups
             .iter()
-            .map(|group| {
-                u64::from(
-                    group
-                        .orders
-                        .len()
-                        .saturating_sub(group.orders.header().free_len()),
-                )
-            })
-            .fold(0, u64::saturating_add);
+            .filter_map(|group| group.specials.header().words().counters.get(WAITING_ORDERS))
+            .fold(0, |sum: u64, waiting| sum.saturating_add(*waiting));
         ChainView {
             height: self.height(),
             time: self.time(),
@@ -150,7 +152,8 @@ impl Snapshot {
                 .get(2)
                 .and_then(|n| u32::try_from(*n).ok())
                 .unwrap_or(0),
-            open_orders,
+            open_orders: all.saturating_sub(waiting_orders),
+            waiting_orders,
             fee_pool: words.sums.first().copied().unwrap_or(0),
             deficit,
         }
@@ -188,9 +191,13 @@ impl Snapshot {
         let mut orders: Vec<_> = self
             .groups
             .iter()
-            .flat_map(|group| group.orders.iter())
-            .filter(|(_, order)| order.account == reference.0)
-            .filter_map(|(slot, order)| self.order_view(slot, order))
+            .flat_map(|group| {
+                let own = group.orders.iter();
+                own.filter(|(_, order)| order.account == reference.0)
+                    .filter_map(move |(slot, order)| {
+                        self.order_view(slot, order, group.special(order))
+                    })
+            })
             .collect();
         orders.sort_unstable_by_key(|order| (order.market, order.id));
         Some(AccountView {
@@ -203,6 +210,7 @@ impl Snapshot {
             maintenance_margin: record.maintenance,
             held_margin: record.held,
             uncovered: record.uncovered != 0,
+            cancel_at: record.deadline,
         })
     }
 
@@ -267,39 +275,55 @@ impl Snapshot {
         })
     }
 
-    /// A resting order.
+    /// An open order, resting or waiting.
     pub fn order(&self, id: OrderId) -> Option<OrderView> {
-        let record = self.groups.get(id.group().index())?.orders.get(id.slot())?;
-        let rests = record.remaining > 0 && record.generation == id.generation();
-        if rests {
-            self.order_view(id.slot(), record)
-        } else {
-            None
+        let group = self.groups.get(id.group().index())?;
+        let record = group.orders.get(id.slot())?;
+        if record.remaining == 0 || record.generation != id.generation() {
+            return None;
         }
+        self.order_view(id.slot(), record, group.special(record))
     }
 
-    fn order_view(&self, slot: u32, record: &OrderRecord) -> Option<OrderView> {
-        let market = MarketId(record.market);
+    fn order_view(
+        &self,
+        slot: u32,
+        record: &OrderRecord,
+        special: Option<&SpecialRecord>,
+    ) -> Option<OrderView> {
         let owner = AccountRef(record.account);
-        let account = self
-            .accounts
-            .get(owner.shard())?
-            .accounts
-            .get(owner.slot())?
-            .account();
+        let tables = self.accounts.get(owner.shard())?;
+        let order = record.order(special);
+        let waiting = special.and_then(|special| {
+            Some(WaitingView {
+                trigger: special.trigger()?,
+                due: special.due != 0,
+                extreme: (special.active != 0).then_some(special.extreme),
+                max_fills: special.max_fills,
+            })
+        });
         Some(OrderView {
-            id: OrderId::new(self.chain.market(market)?.group, record.generation, slot)?,
-            account,
-            market,
-            side: record.side(),
-            price: record.price,
+            id: OrderId::new(
+                self.chain.market(order.market)?.group,
+                record.generation,
+                slot,
+            )?,
+            account: tables.accounts.get(owner.slot())?.account(),
+            market: order.market,
+            side: order.side,
+            price: order.price,
             remaining: record.remaining,
+            display: order.display,
+            shown: shown(record, special),
             filled: record.filled,
-            expiry: record.expiry,
-            post_only: record.post_only(),
-            reduce_only: record.reduce_only(),
-            client_id: record.client(),
-            label: record.label,
+            tif: order.tif,
+            post_only: order.post_only,
+            reduce_only: order.reduce_only,
+            self_trade: order.self_trade,
+            self_trade_scope: order.self_trade_scope,
+            waiting,
+            client_id: order.client_id,
+            label: order.label,
         })
     }
 
@@ -307,12 +331,8 @@ impl Snapshot {
     pub fn orders(&self, market: MarketId) -> Option<(Vec<OrderView>, Vec<OrderView>)> {
         let group = self.groups.get(self.chain.market(market)?.group.index())?;
         let mut sides = (Vec::new(), Vec::new());
-        for (slot, record) in group
-            .orders
-            .iter()
-            .filter(|(_, order)| order.market == market.0)
-        {
-            let Some(view) = self.order_view(slot, record) else {
+        for (slot, record) in group.resting(market) {
+            let Some(view) = self.order_view(slot, record, group.special(record)) else {
                 continue;
             };
             match record.side() {
@@ -334,17 +354,13 @@ impl Snapshot {
         let group = self.groups.get(self.chain.market(market)?.group.index())?;
         let mut bids: BTreeMap<Ticks, (Lots, u32)> = BTreeMap::new();
         let mut asks = bids.clone();
-        for (_, record) in group
-            .orders
-            .iter()
-            .filter(|(_, order)| order.market == market.0)
-        {
+        for (_, record) in group.resting(market) {
             let side = match record.side() {
                 Side::Buy => &mut bids,
                 Side::Sell => &mut asks,
             };
             let (size, orders) = side.entry(record.price).or_default();
-            *size = size.saturating_add(record.remaining);
+            *size = size.saturating_add(shown(record, group.special(record)));
             *orders = orders.saturating_add(1);
         }
         let level = |(price, (size, orders)): (&Ticks, &(Lots, u32))| LevelView {
@@ -364,17 +380,27 @@ impl Snapshot {
         Some(view)
     }
 
-    /// Mark, trades and open interest of a market.
+    /// Prices, status, trades and open interest of a market.
     pub fn market(&self, market: MarketId) -> Option<MarketView> {
         let spec = self.chain.market(market)?;
         let group = self.groups.get(spec.group.index())?;
-        let marks = self.marks.get(market.0)?;
+        let MarkRecord {
+            mark,
+            index,
+            status,
+            open_interest,
+            ..
+        } = *self.marks.get(market.0)?;
+        let trades = group.trades.get(self.chain.local(market))?;
         Some(MarketView {
             market,
             group: spec.group,
-            mark: marks.mark,
-            trades: group.trades.get(self.chain.local(market))?.trades,
-            open_interest: marks.open_interest,
+            mark,
+            index,
+            last: trades.last,
+            status: status_of(status),
+            trades: trades.trades,
+            open_interest,
         })
     }
 
@@ -431,12 +457,12 @@ impl Snapshot {
         });
         let accounts = tables.flatten().fold(0, u64::saturating_add);
         let groups = self.groups.iter().map(|group| {
-            bytes(
-                group.orders.page_count(),
-                crate::records::OrderTable::PAGE_BYTES,
-            )
+            [
+                bytes(group.orders.page_count(), OrderTable::PAGE_BYTES),
+                bytes(group.specials.page_count(), SpecialTable::PAGE_BYTES),
+            ]
         });
-        groups.fold(accounts, u64::saturating_add)
+        groups.flatten().fold(accounts, u64::saturating_add)
     }
 }
 
@@ -448,6 +474,28 @@ impl AccountTables {
             next = balance.next;
             Some((AssetId(balance.asset), balance.amount, balance.held))
         })
+    }
+}
+
+impl GroupTables {
+    fn special(&self, record: &OrderRecord) -> Option<&SpecialRecord> {
+        self.specials.get(record.special_slot()?)
+    }
+
+    /// Orders in the book of a market, by slot.
+    fn resting(&self, market: MarketId) -> impl Iterator<Item = (u32, &OrderRecord)> {
+        let orders = self.orders.iter();
+        let here = orders.filter(move |(_, order)| order.market == market.0);
+        here.filter(|(_, order)| order.remaining > 0 && !order.waiting())
+    }
+}
+
+/// Lots of an order that the book shows.
+fn shown(record: &OrderRecord, special: Option<&SpecialRecord>) -> Lots {
+    match special {
+        _ if record.waiting() => 0,
+        Some(special) if special.display > 0 => special.shown,
+        _ => record.remaining,
     }
 }
 

@@ -1,8 +1,10 @@
 //! The whole state: shared figures, shards of accounts, shards of markets.
 
 use crate::accounts::{AccountRef, AccountShard, MAX_ACCOUNTS};
+use crate::form::status_of;
 use crate::groups::GroupShard;
 use crate::pages::{Hash, combine};
+use crate::passes::Live;
 use crate::records::{MarkRecord, MarkTable};
 use crate::snapshot::{AccountTables, GroupTables, Snapshot};
 use ballast_risk::LotRisk;
@@ -171,6 +173,16 @@ impl State {
         self.marks.get(market.0).map_or(0, |record| record.mark)
     }
 
+    /// Prices and status of every market.
+    pub(crate) fn live(&self) -> Vec<Live> {
+        let markets = self.marks.iter().map(|(_, record)| Live {
+            mark: record.mark,
+            index: record.index,
+            status: status_of(record.status),
+        });
+        markets.collect()
+    }
+
     /// What a lot of each market is worth at the present marks.
     pub(crate) fn lot_risks(&self) -> Vec<LotRisk> {
         (0_u32..)
@@ -225,6 +237,7 @@ impl State {
         roots.par_extend(self.groups.par_iter_mut().flat_map_iter(|shard| {
             [
                 shard.orders.seal(),
+                shard.specials.seal(),
                 shard.members.seal(),
                 shard.floors.seal(),
                 shard.trades.seal(),
@@ -248,6 +261,7 @@ impl State {
         let groups = self.groups.iter().map(|shard| {
             [
                 shard.orders.owned_page_count(),
+                shard.specials.owned_page_count(),
                 shard.members.owned_page_count(),
                 shard.floors.owned_page_count(),
                 shard.trades.owned_page_count(),
@@ -277,6 +291,7 @@ impl State {
             shard.position_at.seal();
             shard.agent_at.seal();
             shard.nonce_at.seal();
+            shard.by_deadline.seal();
             shard.balances_before.clear();
             shard.positions_before.clear();
         });
@@ -286,6 +301,9 @@ impl State {
             shard.by_account.seal();
             shard.by_client.seal();
             shard.by_expiry.seal();
+            shard.stops.seal();
+            shard.trailing.seal();
+            shard.due.seal();
             shard.reduce_only.seal();
             shard.floor_at.seal();
             shard.floor_by_owner.seal();
@@ -313,6 +331,7 @@ impl State {
                 shard.position_at.discard();
                 shard.agent_at.discard();
                 shard.nonce_at.discard();
+                shard.by_deadline.discard();
                 shard.balances_before.clear();
                 shard.positions_before.clear();
             });
@@ -321,6 +340,7 @@ impl State {
             .zip(&committed.groups)
             .for_each(|(shard, tables)| {
                 shard.orders.restore(&tables.orders);
+                shard.specials.restore(&tables.specials);
                 shard.members.restore(&tables.members);
                 shard.floors.restore(&tables.floors);
                 shard.trades.restore(&tables.trades);
@@ -329,6 +349,9 @@ impl State {
                 shard.by_account.discard();
                 shard.by_client.discard();
                 shard.by_expiry.discard();
+                shard.stops.discard();
+                shard.trailing.discard();
+                shard.due.discard();
                 shard.reduce_only.discard();
                 shard.floor_at.discard();
                 shard.floor_by_owner.discard();
@@ -372,6 +395,7 @@ fn marks(spec: &ChainSpec) -> MarkTable {
         // A table without practical limit takes every market.
         let _ = table.push(MarkRecord {
             mark: market.mark,
+            index: market.mark,
             ..MarkRecord::zeroed()
         });
     }

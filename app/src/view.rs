@@ -1,8 +1,8 @@
 //! What queries answer: plain values, read from a snapshot of one height.
 
 use ballast_types::{
-    Account, AccountId, AssetId, Atoms, GroupId, KeyId, Lots, MarketId, OrderId, Side, Ticks,
-    TimeMs,
+    Account, AccountId, AssetId, Atoms, GroupId, KeyId, Lots, MarketId, MarketStatus, OrderId,
+    PostOnly, SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, TimeMs, Trigger,
 };
 
 /// An account at one height. Amounts are atoms of the asset named, margin figures atoms of the
@@ -15,7 +15,7 @@ pub struct AccountView {
     pub balances: Vec<(AssetId, Atoms, Atoms)>,
     /// Open positions, ascending by market.
     pub positions: Vec<PositionView>,
-    /// Open orders, ascending by (market, id).
+    /// Open orders, resting and waiting, ascending by (market, id).
     pub orders: Vec<OrderView>,
     /// Balance of the margin asset and the gain of open positions at mark.
     pub equity: Atoms,
@@ -27,6 +27,8 @@ pub struct AccountView {
     pub held_margin: Atoms,
     /// Flagged: its risk-adding orders are removed instead of filled.
     pub uncovered: bool,
+    /// Block time in ms at which the dead man's switch cancels all orders; 0 is none.
+    pub cancel_at: TimeMs,
 }
 
 /// A position.
@@ -42,7 +44,7 @@ pub struct PositionView {
     pub unrealised: Atoms,
 }
 
-/// A resting order.
+/// An open order: it rests in the book, or waits for its trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderView {
     /// Its id.
@@ -55,20 +57,43 @@ pub struct OrderView {
     pub side: Side,
     /// Limit in ticks.
     pub price: Ticks,
-    /// Lots that rest.
+    /// Lots that rest or wait, hidden ones included.
     pub remaining: Lots,
+    /// Of an iceberg: how many lots the book shows at a time.
+    pub display: Option<Lots>,
+    /// Lots that the book shows; all that remain unless it is an iceberg, 0 while it waits.
+    pub shown: Lots,
     /// Lots that traded.
     pub filled: Lots,
-    /// Block time in ms from which it is dead; 0 is none.
-    pub expiry: TimeMs,
-    /// Post-only.
-    pub post_only: bool,
+    /// How long it may rest.
+    pub tif: TimeInForce,
+    /// What it did, or will do, when it would trade at once.
+    pub post_only: PostOnly,
     /// Reduce-only.
     pub reduce_only: bool,
+    /// What happens when it meets an order that it must not trade with.
+    pub self_trade: SelfTrade,
+    /// Whose orders those are.
+    pub self_trade_scope: SelfTradeScope,
+    /// What it waits for; `None` when it rests.
+    pub waiting: Option<WaitingView>,
     /// The client's id.
     pub client_id: Option<u128>,
     /// The client's label.
     pub label: u32,
+}
+
+/// What an order waits for, and how far that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingView {
+    /// Its trigger.
+    pub trigger: Trigger,
+    /// The trigger has fired; the order enters as soon as the quota and its market let it.
+    pub due: bool,
+    /// Of a trailing trigger that is active: the best price seen since.
+    pub extreme: Option<Ticks>,
+    /// How many resting orders it may meet when it enters.
+    pub max_fills: u16,
 }
 
 /// One price level.
@@ -76,7 +101,7 @@ pub struct OrderView {
 pub struct LevelView {
     /// Price in ticks.
     pub price: Ticks,
-    /// Total size in lots.
+    /// Total size in lots, hidden ones left out.
     pub size: Lots,
     /// Number of orders.
     pub orders: u32,
@@ -104,6 +129,12 @@ pub struct MarketView {
     pub group: GroupId,
     /// Mark price in ticks; 0 for spot.
     pub mark: Ticks,
+    /// Index price in ticks; 0 is none.
+    pub index: Ticks,
+    /// Price of the last trade in ticks; 0 is none.
+    pub last: Ticks,
+    /// What it takes.
+    pub status: MarketStatus,
     /// Trades so far.
     pub trades: u64,
     /// Open interest: sum of long positions in lots; 0 for spot.
@@ -140,6 +171,8 @@ pub struct ChainView {
     pub accounts: u32,
     /// Resting orders.
     pub open_orders: u64,
+    /// Orders that wait for their trigger.
+    pub waiting_orders: u64,
     /// Fees taken so far and not paid out, in atoms of the margin asset.
     pub fee_pool: Atoms,
     /// Sum of what accounts with negative equity owe, in atoms of the margin asset.

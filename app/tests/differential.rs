@@ -9,9 +9,10 @@
     clippy::unwrap_used
 )]
 
+use ballast_app::view::OrderView;
 use ballast_app::{Block, Snapshot, State};
 use ballast_model::workload::{NextBlock, Rng, Workload, test_secrets, test_spec};
-use ballast_model::{Model, RestingOrder};
+use ballast_model::{Model, PlacedOrder};
 use ballast_types::{
     BlockEvents, Event, Hash, MarketId, OrderId, Secret, TAG_NATIVE, TxHash, TxResult, chain_hash,
     encode_bundle,
@@ -91,7 +92,10 @@ fn with_model_ids(event: &Event, ids: &BTreeMap<OrderId, OrderId>) -> Event {
     let mut event = event.clone();
     let rename = |id: &mut OrderId| *id = ids.get(id).copied().unwrap_or(OrderId(u64::MAX));
     match &mut event {
-        Event::Rested { order, .. }
+        Event::Waiting { order, .. }
+        | Event::Triggered { order, .. }
+        | Event::Refreshed { order, .. }
+        | Event::Rested { order, .. }
         | Event::Reduced { order, .. }
         | Event::Removed { order, .. } => rename(order),
         Event::Fill { maker, taker, .. } => {
@@ -105,7 +109,10 @@ fn with_model_ids(event: &Event, ids: &BTreeMap<OrderId, OrderId>) -> Event {
 
 fn market_of(event: &Event) -> Option<MarketId> {
     match event {
-        Event::Rested { market, .. }
+        Event::Waiting { market, .. }
+        | Event::Triggered { market, .. }
+        | Event::Refreshed { market, .. }
+        | Event::Rested { market, .. }
         | Event::Reduced { market, .. }
         | Event::Removed { market, .. }
         | Event::Fill { market, .. }
@@ -162,7 +169,70 @@ fn compare_events(app: &BlockEvents, model: &BlockEvents, ids: &BTreeMap<OrderId
     }
 }
 
-fn compare_state(app: &Snapshot, model: &Model) {
+/// What both sides say of an order, but its id.
+fn of_app(o: &OrderView) -> String {
+    let how = (o.post_only, o.reduce_only, o.self_trade, o.self_trade_scope);
+    let lots = (o.remaining, o.shown, o.display, o.filled);
+    let named = (o.client_id, o.label);
+    let what = (
+        o.market, o.account, o.side, o.price, lots, o.tif, how, named,
+    );
+    format!("{what:?}")
+}
+
+fn of_model(o: &PlacedOrder) -> String {
+    let how = (o.post_only, o.reduce_only, o.self_trade, o.self_trade_scope);
+    let lots = (o.remaining, o.shown, o.display, o.filled);
+    let named = (o.client_id, o.label);
+    let what = (
+        o.market, o.account, o.side, o.price, lots, o.tif, how, named,
+    );
+    format!("{what:?}")
+}
+
+fn compare_books(app: &Snapshot, model: &Model, market: MarketId) {
+    let (bids, asks) = app.orders(market).unwrap();
+    let (model_bids, model_asks) = model.orders(market);
+    for (app, model) in [(bids, model_bids), (asks, model_asks)] {
+        let model: Vec<_> = model.iter().map(of_model).collect();
+        let app: Vec<_> = app.iter().map(of_app).collect();
+        assert_eq!(app, model, "book of {market}");
+    }
+    let view = app.market(market).unwrap();
+    let at = market.index();
+    assert_eq!(
+        (view.index, view.last, view.status),
+        (model.indexes()[at], model.lasts()[at], model.statuses()[at]),
+        "market {market}"
+    );
+}
+
+/// Waiting orders, paired by the model's ids.
+fn compare_waiting(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>) {
+    let accounts = model.accounts();
+    let views = accounts
+        .keys()
+        .flat_map(|account| app.account(account).unwrap().orders)
+        .filter_map(|order| Some((ids[&order.id], order.clone(), order.waiting?)));
+    let ours: BTreeMap<_, _> = views
+        .map(|(id, order, w)| {
+            let waits = (w.trigger, w.max_fills, w.due, w.extreme);
+            (id, format!("{} {waits:?}", of_app(&order)))
+        })
+        .collect();
+    let markets = u32::try_from(app.spec().markets.len()).unwrap();
+    let waiting = (0..markets).flat_map(|market| model.waiting(MarketId(market)));
+    let theirs: BTreeMap<_, _> = waiting
+        .map(|w| {
+            let waits = (w.trigger, w.max_fills, w.due, w.extreme);
+            (w.placed.id, format!("{} {waits:?}", of_model(&w.placed)))
+        })
+        .collect();
+    assert_eq!(ours, theirs, "waiting orders");
+    assert_eq!(app.chain().waiting_orders, ours.len() as u64);
+}
+
+fn compare_state(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>) {
     let balances: Vec<_> = model
         .balances()
         .into_iter()
@@ -179,41 +249,9 @@ fn compare_state(app: &Snapshot, model: &Model) {
     assert_eq!(app.chain().deficit, model.deficit());
     let markets = u32::try_from(app.spec().markets.len()).unwrap();
     for market in (0..markets).map(MarketId) {
-        let (bids, asks) = app.orders(market).unwrap();
-        let (model_bids, model_asks) = model.orders(market);
-        for (app, model) in [(bids, model_bids), (asks, model_asks)] {
-            let app: Vec<_> = app
-                .iter()
-                .map(|o| {
-                    (
-                        o.account,
-                        o.price,
-                        o.remaining,
-                        o.filled,
-                        o.expiry,
-                        o.client_id,
-                        o.label,
-                    )
-                })
-                .collect();
-            let plain = |o: &RestingOrder| {
-                (
-                    o.account,
-                    o.price,
-                    o.remaining,
-                    o.filled,
-                    o.expiry,
-                    o.client_id,
-                    o.label,
-                )
-            };
-            assert_eq!(
-                app,
-                model.iter().map(plain).collect::<Vec<_>>(),
-                "book of {market}"
-            );
-        }
+        compare_books(app, model, market);
     }
+    compare_waiting(app, model, ids);
     for account in model.accounts().keys() {
         let view = app.account(account).unwrap();
         let margin = model.margin(*account);
@@ -223,6 +261,7 @@ fn compare_state(app: &Snapshot, model: &Model) {
             view.maintenance_margin,
             view.held_margin,
             view.uncovered,
+            view.cancel_at,
         );
         let theirs = (
             margin.equity,
@@ -230,6 +269,7 @@ fn compare_state(app: &Snapshot, model: &Model) {
             margin.maintenance,
             margin.held,
             margin.uncovered,
+            model.deadline(*account),
         );
         assert_eq!(ours, theirs, "margin of {account}");
     }
@@ -285,7 +325,7 @@ fn run(seed: u64, blocks: u64, size: u64, never: &mut Option<BTreeSet<String>>) 
             model.alias(*app, *own);
         }
         model.check_invariants().unwrap();
-        compare_state(&apps[0].state.committed(), &model);
+        compare_state(&apps[0].state.committed(), &model, &ids);
         for (app, txs) in apps[1..]
             .iter_mut()
             .zip([&block.txs, &shuffled, &other_bundles])

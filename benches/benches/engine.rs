@@ -11,7 +11,7 @@
 use ballast_app::{Block, PASSES, State};
 use ballast_benches::{MID, chain, secrets};
 use ballast_types::{
-    Account, Action, Cancel, GroupId, MarketId, Order, Secret, Side, TimeInForce, TxBody,
+    Account, Action, Cancel, GroupId, MarketId, Order, PostOnly, Secret, Side, TimeInForce, TxBody,
     chain_hash, sign_native,
 };
 use bytes::Bytes;
@@ -61,21 +61,18 @@ fn order(random: &mut Random, groups: usize, client_id: u128) -> (Order, GroupId
         (Side::Buy, true) => MID + 50,
         (Side::Sell, true) => MID - 50,
     };
-    let order = Order {
-        market: MarketId(market),
-        side,
-        price,
-        size: random.below(20) as i64 + 1,
-        tif: if takes {
-            TimeInForce::Ioc
-        } else {
-            TimeInForce::Gtc
-        },
-        post_only: !takes,
-        reduce_only: false,
-        client_id: (!takes).then_some(client_id),
-        label: 0,
-        max_fills: if takes { 32 } else { 0 },
+    let size = random.below(20) as i64 + 1;
+    let order = Order::limit(MarketId(market), side, price, size);
+    let order = if takes {
+        Order {
+            tif: TimeInForce::Ioc,
+            ..order
+        }
+    } else {
+        Order {
+            client_id: Some(client_id),
+            ..order.post_only(PostOnly::Reject)
+        }
     };
     (order, GroupId(u16::try_from(market).unwrap()))
 }

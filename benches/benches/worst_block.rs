@@ -8,9 +8,9 @@
 use ballast_app::{Block, State};
 use ballast_benches::{MID, chain, seeds};
 use ballast_types::{
-    Account, AccountId, Action, AssetId, Cancel, ChainSpec, Decoded, GroupId, MarketId, Order,
-    PriceUpdate, Secret, SetAgent, Side, TimeInForce, Transfer, TxBody, chain_hash, decode,
-    encode_native, sign_native, tx_weight,
+    Account, AccountId, Action, AssetId, Cancel, ChainSpec, Condition, Decoded, GroupId, MarketId,
+    Order, PostOnly, PriceKind, PriceSource, PriceUpdate, Secret, SetAgent, Side, TimeInForce,
+    Transfer, Trigger, TxBody, chain_hash, decode, encode_native, sign_native, tx_weight,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -132,17 +132,14 @@ impl Bench {
 }
 
 fn order(group: u16, side: Side, price: i64, size: i64, tif: TimeInForce, max_fills: u16) -> Order {
-    Order {
-        market: MarketId(u32::from(group)),
-        side,
-        price,
-        size,
-        tif,
-        post_only: max_fills == 0,
-        reduce_only: false,
-        client_id: None,
-        label: 0,
-        max_fills,
+    let order = Order::limit(MarketId(u32::from(group)), side, price, size);
+    match max_fills {
+        0 => order.post_only(PostOnly::Reject),
+        max_fills => Order {
+            tif,
+            max_fills,
+            ..order
+        },
     }
 }
 
@@ -263,6 +260,7 @@ fn run() {
     report("forged Ed25519 signatures", &mut bench, &forged, false);
     let updates: Vec<_> = (0..GROUPS)
         .map(|group| PriceUpdate {
+            kind: PriceKind::Mark,
             market: MarketId(u32::from(group)),
             price: MID + 1,
         })
@@ -275,6 +273,7 @@ fn run() {
         &[],
         false,
     );
+    triggers();
     let mut bench = Bench::new(true);
     let txs = bench.fill(&mut |bench, n| {
         bench.tx(
@@ -283,6 +282,39 @@ fn run() {
         )
     });
     report("secp256k1 signatures", &mut bench, &txs, false);
+}
+
+/// As many waiting orders enter at once as may, each of which meets as much as it may; then a block
+/// in which all that wait are looked at and nothing fires.
+fn triggers() {
+    let mut bench = Bench::new(false);
+    bench.seed_asks(4);
+    let per_group = bench.spec.limits.triggered_orders as usize;
+    for stop in [MID + 10, MID + 1_000_000] {
+        let txs: Vec<_> = (0..per_group * usize::from(GROUPS))
+            .map(|n| {
+                let group = n as u16 % GROUPS;
+                let take = order(group, Side::Buy, MID + 50_000, 256, TimeInForce::Ioc, 256);
+                let trigger = Some(Trigger {
+                    source: PriceSource::Mark,
+                    condition: Condition::AtOrAbove(stop),
+                });
+                bench.tx(n * 31, vec![Action::Order(Order { trigger, ..take })])
+            })
+            .collect();
+        for txs in txs.chunks(2_000) {
+            bench.execute(txs, true);
+        }
+    }
+    let updates = (0..GROUPS).map(|group| PriceUpdate {
+        market: MarketId(u32::from(group)),
+        kind: PriceKind::Mark,
+        price: MID + 10,
+    });
+    let txs = [bench.tx(0, vec![Action::SetPrices(updates.collect())])];
+    bench.execute(&txs, true);
+    report("triggered orders, 256 met each", &mut bench, &[], false);
+    report("waiting orders that nothing fires", &mut bench, &[], false);
 }
 
 /// The same transaction with a signature of something else.

@@ -5,25 +5,40 @@ use ballast_fuzz::{GENESIS_TIME, secret, spec};
 use ballast_genesis::{GenesisValidator, demo, to_json};
 use ballast_model::workload::Rng;
 use ballast_types::{
-    Account, Action, Amend, AssetId, Cancel, GroupId, MarketId, Order, OrderId, OrderRef,
-    PriceUpdate, Secret, SetAgent, Side, TimeInForce, Transfer, TxBody, chain_hash, encode_bundle,
-    sign_native,
+    Account, Action, Amend, AssetId, Cancel, Condition, Distance, GroupId, MarketId, MarketStatus,
+    Order, OrderId, OrderRef, PostOnly, PriceKind, PriceSource, PriceUpdate, Secret, SelfTrade,
+    SelfTradeScope, SetAgent, SetMarketStatus, Side, TimeInForce, Transfer, Trigger, TxBody,
+    chain_hash, encode_bundle, sign_native,
 };
 use std::path::Path;
 use std::{fs, io};
 
 fn actions() -> Vec<Action> {
     let order = Order {
-        market: MarketId(1),
-        side: Side::Buy,
-        price: 600_000,
-        size: 10,
         tif: TimeInForce::Gtt(GENESIS_TIME + 60_000),
-        post_only: false,
-        reduce_only: false,
         client_id: Some(7),
         label: 1,
-        max_fills: 32,
+        ..Order::limit(MarketId(1), Side::Buy, 600_000, 10)
+    };
+    let trail = Condition::Trail {
+        distance: Distance::Ppm(20_000),
+        activation: 610_000,
+    };
+    let waits = Order {
+        tif: TimeInForce::Ioc,
+        reduce_only: true,
+        self_trade: SelfTrade::Decrement,
+        self_trade_scope: SelfTradeScope::Master,
+        trigger: Some(Trigger {
+            source: PriceSource::Last,
+            condition: trail,
+        }),
+        ..Order::limit(MarketId(1), Side::Sell, 500_000, 10)
+    };
+    let iceberg = Order {
+        tif: TimeInForce::Gtb(9),
+        display: Some(2),
+        ..order.post_only(PostOnly::Slide)
     };
     vec![
         Action::Order(order),
@@ -57,8 +72,16 @@ fn actions() -> Vec<Action> {
         Action::RemoveAgent(secret(3).id()),
         Action::SetPrices(vec![PriceUpdate {
             market: MarketId(1),
+            kind: PriceKind::Index,
             price: 600_100,
         }]),
+        Action::SetMarketStatus(SetMarketStatus {
+            market: MarketId(1),
+            status: MarketStatus::CancelOnly,
+        }),
+        Action::CancelAfter(30_000),
+        Action::Order(waits),
+        Action::Order(iceberg),
     ]
 }
 

@@ -3,9 +3,10 @@
 
 use ballast_model::workload::{cosmos_actions, cosmos_sends, test_secrets};
 use ballast_types::{
-    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, GroupId, MarketId,
-    MsgActionsBody, Order, OrderId, OrderRef, PriceUpdate, Secret, SetAgent, Side, TimeInForce,
-    Transfer, TxBody, chain_hash, encode_bundle, sign_native,
+    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Condition, Distance, GroupId,
+    MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef, PostOnly, PriceKind,
+    PriceSource, PriceUpdate, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, Side,
+    TimeInForce, Transfer, Trigger, TxBody, chain_hash, encode_bundle, sign_native,
 };
 use std::collections::BTreeMap;
 
@@ -121,20 +122,28 @@ impl Script {
         txs
     }
 
-    /// Moves a mark by up to two fifths.
+    /// Moves a mark or an index by up to two fifths, or changes what a market takes.
     fn prices(&mut self, input: &mut Input<'_>) -> Vec<u8> {
         let price = 600 + 3 * i64::from(input.byte());
-        let update = PriceUpdate {
-            market: market(input),
-            price,
+        let market = market(input);
+        let action = match input.below(8) {
+            0 => Action::SetMarketStatus(SetMarketStatus {
+                market,
+                status: match input.below(6) {
+                    0 => MarketStatus::PostOnly,
+                    1 => MarketStatus::CancelOnly,
+                    2 => MarketStatus::Suspended,
+                    _ => MarketStatus::Open,
+                },
+            }),
+            byte => Action::SetPrices(vec![PriceUpdate {
+                market,
+                kind: price_kind(byte),
+                price,
+            }]),
         };
         let authority = self.secrets[0].clone();
-        self.sign(
-            &authority,
-            &authority,
-            0,
-            vec![Action::SetPrices(vec![update])],
-        )
+        self.sign(&authority, &authority, 0, vec![action])
     }
 
     /// A Cosmos transaction of the next sequence, or near it.
@@ -209,8 +218,14 @@ impl Script {
             5 => Action::RemoveAgent(self.someone(input).id()),
             6 => Action::SetPrices(vec![PriceUpdate {
                 market: market(input),
+                kind: price_kind(input.byte()),
                 price: input.number(1_000),
             }]),
+            7 => Action::CancelAfter(match input.below(4) {
+                0 => 0,
+                1 => input.byte().into(),
+                _ => 1_000 + u64::from(input.byte()) * 20,
+            }),
             _ => Action::Order(self.order(input)),
         }
     }
@@ -221,31 +236,50 @@ impl Script {
 
     fn order(&self, input: &mut Input<'_>) -> Order {
         let kind = input.byte();
-        let post_only = kind & 1 == 1;
+        let post_only = match kind & 1 {
+            0 => PostOnly::No,
+            _ if input.flag() => PostOnly::Slide,
+            _ => PostOnly::Reject,
+        };
+        let market = market(input);
+        let side = if kind & 2 == 0 { Side::Buy } else { Side::Sell };
+        let price = input.number(1_000);
+        let size = if kind & 16 == 0 {
+            input.number(17)
+        } else {
+            8 * i64::from(input.byte())
+        };
+        // One byte says which of the rarer features an order has.
+        let extra = input.byte();
         Order {
-            market: market(input),
-            side: if kind & 2 == 0 { Side::Buy } else { Side::Sell },
-            price: input.number(1_000),
-            size: if kind & 16 == 0 {
-                input.number(17)
-            } else {
-                8 * i64::from(input.byte())
-            },
             tif: match kind >> 2 & 7 {
                 0 => TimeInForce::Ioc,
                 1 => TimeInForce::Fok,
                 2 => TimeInForce::Gtt(self.time + u64::from(input.byte()) * 20),
+                3 => TimeInForce::Gtb(self.height + u64::from(input.below(6))),
                 _ => TimeInForce::Gtc,
             },
             post_only,
             reduce_only: kind >> 5 == 0,
             client_id: (kind >> 6 == 1).then(|| input.below(5).into()),
             label: input.below(3).into(),
-            max_fills: if post_only {
-                0
-            } else {
-                u16::from(1 + input.below(7))
+            max_fills: match post_only {
+                PostOnly::No => u16::from(1 + input.below(7)),
+                PostOnly::Reject | PostOnly::Slide => 0,
             },
+            self_trade: match extra & 3 {
+                0 => SelfTrade::CancelTaker,
+                1 => SelfTrade::CancelMaker,
+                2 => SelfTrade::CancelBoth,
+                _ => SelfTrade::Decrement,
+            },
+            self_trade_scope: match extra & 4 {
+                0 => SelfTradeScope::Account,
+                _ => SelfTradeScope::Master,
+            },
+            display: (extra & 24 == 8).then(|| input.number(17) / 4),
+            trigger: (extra & 96 == 32).then(|| trigger(input)),
+            ..Order::limit(market, side, price, size)
         }
     }
 
@@ -288,6 +322,36 @@ impl Script {
             _ => Cancel::Order(self.order_id(input)),
         }
     }
+}
+
+fn price_kind(byte: u8) -> PriceKind {
+    match byte % 2 {
+        0 => PriceKind::Mark,
+        _ => PriceKind::Index,
+    }
+}
+
+/// Near the prices of orders and marks.
+fn trigger(input: &mut Input<'_>) -> Trigger {
+    let kind = input.byte();
+    let condition = match kind & 3 {
+        0 => Condition::AtOrAbove(input.number(1_000)),
+        1 => Condition::AtOrBelow(input.number(1_000)),
+        2 => Condition::Trail {
+            distance: Distance::Ticks(input.number(17)),
+            activation: input.number(1_000),
+        },
+        _ => Condition::Trail {
+            distance: Distance::Ppm(u32::from(input.byte()) * 4_000),
+            activation: 0,
+        },
+    };
+    let source = match kind >> 2 & 3 {
+        0 => PriceSource::Index,
+        1 => PriceSource::Last,
+        _ => PriceSource::Mark,
+    };
+    Trigger { source, condition }
 }
 
 /// One of the markets, or one more.

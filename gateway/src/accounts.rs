@@ -5,6 +5,7 @@ use crate::client::{Client, text};
 use crate::error::ApiError;
 use crate::events::{EventRow, OwnEvent, own, owners};
 use crate::messages::Message;
+use crate::orders::Sight;
 use crate::{Committed, Shared, json};
 use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;
@@ -73,7 +74,7 @@ pub(crate) async fn read(
         let grant = grant.ok_or_else(|| not_allowed(account))?;
         let state = view.account(&account);
         let state = state.ok_or_else(|| ApiError::unknown_account(account))?;
-        let state = json::account(&shared.catalog, &state);
+        let state = json::account(&shared.catalog, &state, Sight::Own);
         Ok(Box::new(Watch {
             key,
             grant,

@@ -1,8 +1,9 @@
-//! Who a WebSocket client may speak for: a signed challenge.
+//! Who a client may see: a signed challenge on the WebSocket, a signed time over HTTP.
 
 use crate::error::ApiError;
-use crate::{Committed, View};
-use axum::http::StatusCode;
+use crate::orders::Sight;
+use crate::{Committed, Shared, View};
+use axum::http::{HeaderMap, StatusCode, header};
 use ballast_types::{AccountId, Hash, KeyId, PublicKey, TimeMs, verify};
 use sha2::{Digest, Sha256};
 
@@ -15,6 +16,102 @@ pub fn ws_sign_hash(chain: &Hash, challenge: &Hash) -> Hash {
         .chain_update(challenge)
         .finalize()
         .into()
+}
+
+/// What a client signs to prove its key in a request over HTTP: SHA-256 of `ballast/http/1`, the
+/// chain id's hash and a time in ms (8 bytes, little-endian).
+pub fn http_sign_hash(chain: &Hash, time: TimeMs) -> Hash {
+    Sha256::new()
+        .chain_update("ballast/http/1")
+        .chain_update(chain)
+        .chain_update(time.to_le_bytes())
+        .finalize()
+        .into()
+}
+
+/// A key with a signed time, as the header `authorization` carries it:
+/// `Ballast KEY_TYPE KEY TIME SIGNATURE`.
+pub(crate) struct Proof {
+    key: PublicKey,
+    time: TimeMs,
+    signature: [u8; 64],
+}
+
+impl Proof {
+    /// The proof of a request; `None` when it has none.
+    pub(crate) fn new(headers: &HeaderMap) -> Result<Option<Self>, ApiError> {
+        let Some(header) = headers.get(header::AUTHORIZATION) else {
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(header.as_bytes());
+        let mut words = text.split(' ');
+        let mut next = || words.next().unwrap_or_default();
+        if next() != "Ballast" {
+            let message = "authorization is Ballast KEY_TYPE KEY TIME SIGNATURE";
+            return Err(ApiError::bad("authorization", &text, message));
+        }
+        let key = public_key(next(), next())?;
+        let time = next();
+        let signature = bytes("signature", next())?;
+        let time = time
+            .parse()
+            .map_err(|_| ApiError::bad("time", time, "time is in ms"))?;
+        Ok(Some(Self {
+            key,
+            time,
+            signature,
+        }))
+    }
+
+    /// The key, when it signed a time near that of the newest block.
+    pub(crate) fn key(&self, shared: &Shared, now: TimeMs) -> Result<KeyId, ApiError> {
+        let limits = &shared.catalog.spec.limits;
+        let from = now.saturating_sub(limits.nonce_past_ms);
+        let to = now.saturating_add(limits.nonce_future_ms);
+        let refuse = |code, field, value: String, message: String| {
+            Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                code,
+                field,
+                value,
+                message,
+            ))
+        };
+        if !(from..=to).contains(&self.time) {
+            let message = format!("time is from {from} to {to}");
+            return refuse("STALE_PROOF", "time", self.time.to_string(), message);
+        }
+        let signed = http_sign_hash(&shared.catalog.chain, self.time);
+        if !verify((&self.key, &signed, &self.signature)) {
+            let message = "the key did not sign this time for this chain".to_owned();
+            return refuse(
+                "BAD_SIGNATURE",
+                "signature",
+                self.key.id().to_string(),
+                message,
+            );
+        }
+        Ok(self.key.id())
+    }
+}
+
+/// What a request may see of a master's accounts. A proof by a key that has no right to them is that
+/// of anybody.
+pub(crate) fn sight(
+    shared: &Shared,
+    proof: Option<&Proof>,
+    master: AccountId,
+) -> Result<Sight, ApiError> {
+    let Some(proof) = proof else {
+        return Ok(Sight::Public);
+    };
+    let latest = shared.latest().ok_or_else(ApiError::not_ready)?;
+    let time = latest.events.time;
+    let key = proof.key(shared, time)?;
+    Ok(match grant(&*latest.view, master, key, time) {
+        Some(_) => Sight::Own,
+        None => Sight::Public,
+    })
 }
 
 /// Why a key may see a master's accounts.

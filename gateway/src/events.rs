@@ -2,7 +2,9 @@
 
 use crate::catalog::Catalog;
 use crate::json::{self, TxRow};
-use ballast_types::{Account, BlockEvents, Event, Lots, Side, Ticks, TimeMs};
+use crate::orders::{self, TriggerRow};
+use crate::{Committed, View, prices};
+use ballast_types::{Account, Event, Lots, Side, Ticks, TimeMs};
 use serde::Serialize;
 
 /// (side, price in ticks, size in lots).
@@ -17,6 +19,39 @@ pub(crate) enum EventRow {
         price: Ticks,
         price_decimal: String,
     },
+    Index {
+        market: String,
+        price: Ticks,
+        price_decimal: String,
+    },
+    Status {
+        market: String,
+        status: &'static str,
+    },
+    Waiting {
+        market: String,
+        order: String,
+        account: String,
+        side: &'static str,
+        price: Ticks,
+        price_decimal: String,
+        size: Lots,
+        size_decimal: String,
+        trigger: TriggerRow,
+        client_id: Option<String>,
+    },
+    Triggered {
+        market: String,
+        order: String,
+        account: String,
+    },
+    Refreshed {
+        market: String,
+        order: String,
+        account: String,
+        shown: Lots,
+        shown_decimal: String,
+    },
     Rested {
         market: String,
         order: String,
@@ -26,6 +61,8 @@ pub(crate) enum EventRow {
         price_decimal: String,
         size: Lots,
         size_decimal: String,
+        shown: Lots,
+        shown_decimal: String,
         client_id: Option<String>,
     },
     Fill {
@@ -49,16 +86,20 @@ pub(crate) enum EventRow {
         market: String,
         order: String,
         account: String,
-        size: Lots,
-        size_decimal: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<Lots>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size_decimal: Option<String>,
         reason: &'static str,
     },
     Removed {
         market: String,
         order: String,
         account: String,
-        size: Lots,
-        size_decimal: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<Lots>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size_decimal: Option<String>,
         reason: &'static str,
         client_id: Option<String>,
     },
@@ -110,6 +151,57 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             price: *price,
             price_decimal: catalog.price(*market, *price),
         },
+        Event::Index { market, price } => EventRow::Index {
+            market: catalog.symbol(*market).to_owned(),
+            price: *price,
+            price_decimal: catalog.price(*market, *price),
+        },
+        Event::Status { market, status } => EventRow::Status {
+            market: catalog.symbol(*market).to_owned(),
+            status: prices::status(*status),
+        },
+        Event::Waiting {
+            market,
+            order,
+            account,
+            side,
+            price,
+            size,
+            trigger,
+            client_id,
+        } => EventRow::Waiting {
+            market: catalog.symbol(*market).to_owned(),
+            order: order.to_string(),
+            account: account.to_string(),
+            side: json::side(*side),
+            price: *price,
+            price_decimal: catalog.price(*market, *price),
+            size: *size,
+            size_decimal: catalog.size(*market, *size),
+            trigger: orders::trigger(catalog, *market, trigger),
+            client_id: client_id.map(|id| id.to_string()),
+        },
+        Event::Triggered {
+            market,
+            order,
+            account,
+        } => EventRow::Triggered {
+            market: catalog.symbol(*market).to_owned(),
+            order: order.to_string(),
+            account: account.to_string(),
+        },
+        Event::Refreshed {
+            market,
+            order,
+            account,
+            shown,
+        } => EventRow::Refreshed {
+            market: catalog.symbol(*market).to_owned(),
+            order: order.to_string(),
+            account: account.to_string(),
+            shown: *shown,
+            shown_decimal: catalog.size(*market, *shown),
+        },
         Event::Rested {
             market,
             order,
@@ -117,6 +209,7 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             side,
             price,
             size,
+            shown,
             client_id,
         } => EventRow::Rested {
             market: catalog.symbol(*market).to_owned(),
@@ -127,6 +220,8 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             price_decimal: catalog.price(*market, *price),
             size: *size,
             size_decimal: catalog.size(*market, *size),
+            shown: *shown,
+            shown_decimal: catalog.size(*market, *shown),
             client_id: client_id.map(|id| id.to_string()),
         },
         Event::Fill {
@@ -168,8 +263,8 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             market: catalog.symbol(*market).to_owned(),
             order: order.to_string(),
             account: account.to_string(),
-            size: *size,
-            size_decimal: catalog.size(*market, *size),
+            size: Some(*size),
+            size_decimal: Some(catalog.size(*market, *size)),
             reason: json::reason(*reason),
         },
         Event::Removed {
@@ -183,8 +278,8 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             market: catalog.symbol(*market).to_owned(),
             order: order.to_string(),
             account: account.to_string(),
-            size: *size,
-            size_decimal: catalog.size(*market, *size),
+            size: Some(*size),
+            size_decimal: Some(catalog.size(*market, *size)),
             reason: json::reason(*reason),
             client_id: client_id.map(|id| id.to_string()),
         },
@@ -254,19 +349,64 @@ pub(crate) struct Block {
     events: Vec<EventRow>,
 }
 
-pub(crate) fn block(catalog: &Catalog, app_hash: [u8; 32], block: &BlockEvents) -> Block {
+pub(crate) fn block(catalog: &Catalog, committed: &Committed) -> Block {
+    let Committed {
+        events: block,
+        view,
+    } = committed;
     let tx = |result| json::tx_row(block.height, block.time, result);
     Block {
         height: block.height,
         time: block.time,
-        app_hash: hex::encode(app_hash),
+        app_hash: hex::encode(view.app_hash()),
         txs: block
             .txs
             .iter()
             .map(|txs| txs.iter().map(tx).collect())
             .collect(),
-        events: block.events.iter().map(|row| event(catalog, row)).collect(),
+        events: block
+            .events
+            .iter()
+            .filter_map(|event| public(catalog, &**view, event))
+            .collect(),
     }
+}
+
+/// An event without what the book does not show: orders that wait, and hidden lots.
+fn public(catalog: &Catalog, view: &dyn View, event: &Event) -> Option<EventRow> {
+    let mut row = self::event(catalog, event);
+    match &mut row {
+        EventRow::Waiting { .. } | EventRow::Triggered { .. } | EventRow::Refreshed { .. } => {
+            return None;
+        }
+        EventRow::Rested {
+            size,
+            size_decimal,
+            shown,
+            shown_decimal,
+            ..
+        } => {
+            *size = *shown;
+            size_decimal.clone_from(shown_decimal);
+        }
+        EventRow::Reduced {
+            size, size_decimal, ..
+        } => {
+            let Event::Reduced { order, market, .. } = event else {
+                return None;
+            };
+            *size = view.order(*order).map(|order| order.shown);
+            *size_decimal = size.map(|size| catalog.size(*market, size));
+        }
+        EventRow::Removed {
+            size, size_decimal, ..
+        } => {
+            *size = None;
+            *size_decimal = None;
+        }
+        _ => {}
+    }
+    Some(row)
 }
 
 /// A fill as one of its two accounts sees it.
@@ -305,12 +445,17 @@ pub(crate) fn owners(event: &Event) -> [Option<Account>; 2] {
         } => [Some(*maker_account), Some(*taker_account)],
         Event::Transferred { from, to, .. } => [Some(*from), Some(*to)],
         Event::Rested { account, .. }
+        | Event::Waiting { account, .. }
+        | Event::Triggered { account, .. }
+        | Event::Refreshed { account, .. }
         | Event::Reduced { account, .. }
         | Event::Removed { account, .. }
         | Event::Agent { account, .. }
         | Event::Balance { account, .. }
         | Event::Position { account, .. } => [Some(*account), None],
-        Event::Mark { .. } | Event::Book { .. } => [None, None],
+        Event::Mark { .. } | Event::Index { .. } | Event::Status { .. } | Event::Book { .. } => {
+            [None, None]
+        }
     }
 }
 

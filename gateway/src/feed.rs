@@ -7,6 +7,7 @@ use crate::client::{Client, text};
 use crate::error::ApiError;
 use crate::events;
 use crate::messages::{Ack, BboBody, BlockBody, BookSnapshot, BookUpdate, Message, TradesBody};
+use crate::prices::{self, Prices};
 use crate::{Committed, HEIGHTS, Shared, TRADES, json};
 use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;
@@ -24,6 +25,7 @@ pub(crate) enum Target {
     Trades(MarketId),
     Book(MarketId),
     Bbo(MarketId),
+    Market(MarketId),
     Blocks { hashes: bool },
     Account(Account),
 }
@@ -57,6 +59,8 @@ struct Market {
     trades_seq: u64,
     book_seq: u64,
     bbo_seq: u64,
+    prices: Prices,
+    prices_seq: u64,
     /// The book's snapshot at the last height, once somebody has asked for it.
     snapshot: Option<Utf8Bytes>,
 }
@@ -78,6 +82,7 @@ impl Target {
             Self::Trades(_) => "trades",
             Self::Book(_) => "book",
             Self::Bbo(_) => "bbo",
+            Self::Market(_) => "market",
             Self::Blocks { .. } => "blocks",
             Self::Account(_) => "account",
         }
@@ -85,7 +90,10 @@ impl Target {
 
     fn market(self) -> Option<MarketId> {
         match self {
-            Self::Trades(market) | Self::Book(market) | Self::Bbo(market) => Some(market),
+            Self::Trades(market)
+            | Self::Book(market)
+            | Self::Bbo(market)
+            | Self::Market(market) => Some(market),
             Self::Blocks { .. } | Self::Account(_) => None,
         }
     }
@@ -151,6 +159,7 @@ impl Feed {
                     self.change_book(committed, *market, levels, *checksum);
                 }
             }
+            self.change_prices(block);
         } else {
             tracing::debug!(
                 height = block.height,
@@ -160,6 +169,7 @@ impl Feed {
             let markets: Vec<_> = self.shared.catalog.markets().map(|(id, _)| id).collect();
             for market in markets {
                 self.reload_book(committed, market);
+                self.reload_prices(committed, market);
             }
         }
         self.send_accounts(block);
@@ -295,6 +305,43 @@ impl Feed {
         self.send(Target::Bbo(market), || self.bbo("update", market, block));
     }
 
+    /// Follows prices and statuses, and tells those that differ from before the block.
+    fn change_prices(&mut self, block: &BlockEvents) {
+        let mut before: BTreeMap<MarketId, Prices> = BTreeMap::new();
+        for event in &block.events {
+            let Some(market) = prices::market_of(event) else {
+                continue;
+            };
+            if let Some(feed) = self.markets.get_mut(market.index()) {
+                before.entry(market).or_insert(feed.prices);
+                feed.prices.apply(event);
+            }
+        }
+        for (market, before) in before {
+            let now = self.markets.get(market.index()).map(|feed| feed.prices);
+            if now != Some(before) {
+                self.send_prices(block, market);
+            }
+        }
+    }
+
+    fn reload_prices(&mut self, committed: &Committed, market: MarketId) {
+        let view = committed.view.market(market);
+        if let Some((view, feed)) = view.zip(self.markets.get_mut(market.index())) {
+            feed.prices = Prices::new(&view);
+            self.send_prices(&committed.events, market);
+        }
+    }
+
+    fn send_prices(&mut self, block: &BlockEvents, market: MarketId) {
+        let Some(feed) = self.markets.get_mut(market.index()) else {
+            return;
+        };
+        feed.prices_seq += 1;
+        let target = Target::Market(market);
+        self.send(target, || self.prices("update", market, block));
+    }
+
     fn send_accounts(&mut self, block: &BlockEvents) {
         let lapsed = self.accounts.block(&self.shared, block);
         for (client, account) in lapsed {
@@ -363,6 +410,14 @@ impl Feed {
             ask: ask.map(|level| json::level(catalog, market, level)),
         };
         self.message(kind, Target::Bbo(market), feed.bbo_seq, block, body)
+    }
+
+    fn prices(&self, kind: &'static str, market: MarketId, block: &BlockEvents) -> Utf8Bytes {
+        let Some(feed) = self.markets.get(market.index()) else {
+            return Utf8Bytes::default();
+        };
+        let body = feed.prices.body(&self.shared.catalog, market);
+        self.message(kind, Target::Market(market), feed.prices_seq, block, body)
     }
 
     fn command(&mut self, command: Command) {
@@ -438,6 +493,7 @@ impl Feed {
         match target {
             Target::Book(market) => client.push(self.cached_snapshot(market, block)),
             Target::Bbo(market) => client.push(self.bbo("snapshot", market, block)),
+            Target::Market(market) => client.push(self.prices("snapshot", market, block)),
             Target::Trades(_) | Target::Blocks { .. } | Target::Account(_) => {}
         }
         Ok(())

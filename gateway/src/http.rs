@@ -1,7 +1,8 @@
 //! HTTP: queries and order entry under `/v1`.
 
+use crate::auth::Proof;
 use crate::error::ApiError;
-use crate::{Committed, Shared, auth, events, json, ws};
+use crate::{Committed, Shared, auth, events, json, orders, ws};
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -312,21 +313,34 @@ async fn trades(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -
     )
 }
 
-async fn account(State(shared): Shares, Path(address): Path<String>, pairs: Pairs) -> Answer {
+async fn account(
+    State(shared): Shares,
+    Path(address): Path<String>,
+    pairs: Pairs,
+    headers: HeaderMap,
+) -> Answer {
     let mut params = Params::new(pairs)?;
     let sub = params.number("sub", 0, u64::from(u16::MAX))?;
-    answer_account(&shared, &address, &sub.to_string(), params).await
+    answer_account(&shared, &address, &sub.to_string(), params, &headers).await
 }
 
 async fn subaccount(
     State(shared): Shares,
     Path((address, sub)): Path<(String, String)>,
     pairs: Pairs,
+    headers: HeaderMap,
 ) -> Answer {
-    answer_account(&shared, &address, &sub, Params::new(pairs)?).await
+    answer_account(&shared, &address, &sub, Params::new(pairs)?, &headers).await
 }
 
-async fn answer_account(shared: &Arc<Shared>, address: &str, sub: &str, params: Params) -> Answer {
+async fn answer_account(
+    shared: &Arc<Shared>,
+    address: &str,
+    sub: &str,
+    params: Params,
+    headers: &HeaderMap,
+) -> Answer {
+    let proof = Proof::new(headers)?;
     let master: AccountId = parse("address", address, "a ballast1... address")?;
     let account = Account::new(master, parse("sub", sub, "a number from 0 to 65535")?);
     let block = params.only_block(shared)?;
@@ -334,7 +348,8 @@ async fn answer_account(shared: &Arc<Shared>, address: &str, sub: &str, params: 
         .read(move |shared| {
             let view = block.view.account(&account);
             let view = view.ok_or_else(|| ApiError::unknown_account(account))?;
-            at(&block, json::account(&shared.catalog, &view))
+            let sight = auth::sight(shared, proof.as_ref(), master)?;
+            at(&block, json::account(&shared.catalog, &view, sight))
         })
         .await
 }
@@ -353,16 +368,25 @@ async fn master(State(shared): Shares, Path(address): Path<String>, pairs: Pairs
         .await
 }
 
-async fn order(State(shared): Shares, Path(order): Path<String>, pairs: Pairs) -> Answer {
+async fn order(
+    State(shared): Shares,
+    Path(order): Path<String>,
+    pairs: Pairs,
+    headers: HeaderMap,
+) -> Answer {
     let id = OrderId(parse("order", &order, "a 64-bit number")?);
     let block = Params::new(pairs)?.only_block(&shared)?;
+    let proof = Proof::new(&headers)?;
     shared
         .read(move |shared| {
-            let view = block.view.order(id).ok_or_else(|| {
-                let message = "no order with this id rests at this height";
+            let unknown = || {
+                let message = "no order with this id rests at this height, or waits and is yours";
                 ApiError::new(StatusCode::NOT_FOUND, "UNKNOWN_ORDER", "order", id, message)
-            })?;
-            at(&block, json::order(&shared.catalog, &view))
+            };
+            let view = block.view.order(id).ok_or_else(unknown)?;
+            let sight = auth::sight(shared, proof.as_ref(), view.account.master)?;
+            let order = orders::order(&shared.catalog, &view, sight);
+            at(&block, order.ok_or_else(unknown)?)
         })
         .await
 }
@@ -374,10 +398,7 @@ async fn block(State(shared): Shares, Path(height): Path<String>, pairs: Pairs) 
         height => at_height(&shared, height)?,
     };
     shared
-        .read(move |shared| {
-            let hash = block.view.app_hash();
-            Ok(Json(events::block(&shared.catalog, hash, &block.events)).into_response())
-        })
+        .read(move |shared| Ok(Json(events::block(&shared.catalog, &block)).into_response()))
         .await
 }
 

@@ -3,9 +3,11 @@
 
 use crate::book::Level;
 use crate::catalog::Catalog;
+use crate::orders::{Order, Sight, order};
+use crate::prices;
 use crate::results::Outcome;
 use ballast_app::view::{
-    AccountView, BookView, ChainView, LevelView, MarketView, MasterView, OrderView, PositionView,
+    AccountView, BookView, ChainView, LevelView, MarketView, MasterView, PositionView,
 };
 use ballast_types::{
     Atoms, Event, Lots, MarketId, MarketKind, OrderId, Removal, Side, Ticks, TimeMs,
@@ -29,6 +31,8 @@ pub(crate) fn reason(reason: Removal) -> &'static str {
         Removal::SelfTrade => "SELF_TRADE",
         Removal::ReduceOnly => "REDUCE_ONLY",
         Removal::Uncovered => "UNCOVERED",
+        Removal::DeadMan => "DEAD_MAN",
+        Removal::Refused => "REFUSED",
     }
 }
 
@@ -41,6 +45,7 @@ pub(crate) struct Chain {
     margin_asset: String,
     accounts: u32,
     open_orders: u64,
+    waiting_orders: u64,
     fee_pool: String,
     fee_pool_decimal: String,
     deficit: String,
@@ -56,6 +61,7 @@ pub(crate) fn chain(catalog: &Catalog, view: &ChainView) -> Chain {
         margin_asset: catalog.asset(catalog.spec.margin_asset).to_owned(),
         accounts: view.accounts,
         open_orders: view.open_orders,
+        waiting_orders: view.waiting_orders,
         fee_pool: view.fee_pool.to_string(),
         fee_pool_decimal: catalog.cash(view.fee_pool),
         deficit: view.deficit.to_string(),
@@ -105,13 +111,23 @@ pub(crate) struct Market {
     min_size: Lots,
     max_size: Lots,
     max_price: Ticks,
+    price_band_ppm: u32,
+    min_notional: String,
+    min_notional_decimal: String,
+    max_notional: String,
+    max_notional_decimal: String,
     maker_fee_ppm: i32,
     taker_fee_ppm: i32,
     initial_margin_ppm: u32,
     maintenance_margin_ppm: u32,
     self_trade: bool,
+    status: &'static str,
     mark: Ticks,
     mark_decimal: String,
+    index: Ticks,
+    index_decimal: String,
+    last: Ticks,
+    last_decimal: String,
     trades: u64,
     open_interest: Lots,
     open_interest_decimal: String,
@@ -139,13 +155,23 @@ pub(crate) fn market(catalog: &Catalog, view: &MarketView) -> Option<Market> {
         min_size: spec.min_size,
         max_size: spec.max_size,
         max_price: spec.max_price,
+        price_band_ppm: spec.price_band_ppm,
+        min_notional: spec.min_notional.to_string(),
+        min_notional_decimal: catalog.cash(spec.min_notional),
+        max_notional: spec.max_notional.to_string(),
+        max_notional_decimal: catalog.cash(spec.max_notional),
         maker_fee_ppm: spec.maker_fee_ppm,
         taker_fee_ppm: spec.taker_fee_ppm,
         initial_margin_ppm: spec.initial_margin_ppm,
         maintenance_margin_ppm: spec.maintenance_margin_ppm,
         self_trade: spec.self_trade,
+        status: prices::status(view.status),
         mark: view.mark,
         mark_decimal: catalog.price(view.market, view.mark),
+        index: view.index,
+        index_decimal: catalog.price(view.market, view.index),
+        last: view.last,
+        last_decimal: catalog.price(view.market, view.last),
         trades: view.trades,
         open_interest: view.open_interest,
         open_interest_decimal: catalog.size(view.market, view.open_interest),
@@ -284,45 +310,6 @@ pub(crate) struct Trades {
 }
 
 #[derive(Serialize)]
-pub(crate) struct Order {
-    order: String,
-    account: String,
-    market: String,
-    side: &'static str,
-    price: Ticks,
-    price_decimal: String,
-    remaining: Lots,
-    remaining_decimal: String,
-    filled: Lots,
-    filled_decimal: String,
-    expiry: TimeMs,
-    post_only: bool,
-    reduce_only: bool,
-    client_id: Option<String>,
-    label: u32,
-}
-
-pub(crate) fn order(catalog: &Catalog, view: &OrderView) -> Order {
-    Order {
-        order: view.id.to_string(),
-        account: view.account.to_string(),
-        market: catalog.symbol(view.market).to_owned(),
-        side: side(view.side),
-        price: view.price,
-        price_decimal: catalog.price(view.market, view.price),
-        remaining: view.remaining,
-        remaining_decimal: catalog.size(view.market, view.remaining),
-        filled: view.filled,
-        filled_decimal: catalog.size(view.market, view.filled),
-        expiry: view.expiry,
-        post_only: view.post_only,
-        reduce_only: view.reduce_only,
-        client_id: view.client_id.map(|id| id.to_string()),
-        label: view.label,
-    }
-}
-
-#[derive(Serialize)]
 pub(crate) struct Balance {
     asset: String,
     balance: String,
@@ -366,12 +353,13 @@ pub(crate) struct Account {
     held_margin: String,
     held_margin_decimal: String,
     uncovered: bool,
+    cancel_at: TimeMs,
     balances: Vec<Balance>,
     positions: Vec<Position>,
     orders: Vec<Order>,
 }
 
-pub(crate) fn account(catalog: &Catalog, view: &AccountView) -> Account {
+pub(crate) fn account(catalog: &Catalog, view: &AccountView, sight: Sight) -> Account {
     let balance = |(asset, balance, reserved): &(_, Atoms, Atoms)| Balance {
         asset: catalog.asset(*asset).to_owned(),
         balance: balance.to_string(),
@@ -390,6 +378,7 @@ pub(crate) fn account(catalog: &Catalog, view: &AccountView) -> Account {
         held_margin: view.held_margin.to_string(),
         held_margin_decimal: catalog.cash(view.held_margin),
         uncovered: view.uncovered,
+        cancel_at: view.cancel_at,
         balances: view.balances.iter().map(balance).collect(),
         positions: view
             .positions
@@ -399,7 +388,7 @@ pub(crate) fn account(catalog: &Catalog, view: &AccountView) -> Account {
         orders: view
             .orders
             .iter()
-            .map(|view| order(catalog, view))
+            .filter_map(|view| order(catalog, view, sight))
             .collect(),
     }
 }

@@ -16,10 +16,12 @@ mod feed;
 mod http;
 mod json;
 mod messages;
+mod orders;
+mod prices;
 mod results;
 mod ws;
 
-pub use auth::ws_sign_hash;
+pub use auth::{http_sign_hash, ws_sign_hash};
 
 use axum::http::StatusCode;
 use axum::serve::ListenerExt;
@@ -72,7 +74,7 @@ pub trait View: Send + Sync {
     fn account(&self, account: &Account) -> Option<AccountView>;
     /// A master account.
     fn master(&self, master: &AccountId) -> Option<MasterView>;
-    /// A resting order.
+    /// An open order, resting or waiting.
     fn order(&self, order: OrderId) -> Option<OrderView>;
     /// The best `depth` levels of each side of a market's book.
     fn book(&self, market: MarketId, depth: usize) -> Option<BookView>;

@@ -283,6 +283,7 @@ impl Session {
             "trades" => Target::Trades,
             "book" => Target::Book,
             "bbo" => Target::Bbo,
+            "market" => Target::Market,
             "blocks" => {
                 return Ok(Target::Blocks {
                     hashes: fields.flag("hashes")?,
@@ -290,7 +291,7 @@ impl Session {
             }
             "account" => return fields.account().map(Target::Account),
             _ => {
-                let channels = "trades, book, bbo, blocks or account";
+                let channels = "trades, book, bbo, market, blocks or account";
                 return Err(ApiError::bad(
                     "channel",
                     channel,

@@ -170,6 +170,7 @@ async fn a_watcher_sees_its_snapshot_and_then_only_what_is_its_own() {
         side: Side::Sell,
         price: 1_010,
         size: 5,
+        shown: 5,
         client_id: Some(u128::MAX),
     };
     // A block without events of the account sends nothing.

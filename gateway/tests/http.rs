@@ -4,11 +4,10 @@
 
 mod common;
 
-use ballast_app::view::OrderView;
 use ballast_types::{Account, AccountId, ActionResult, Code, OrderId, Side, TxResult, tx_hash};
 use base64::Engine;
 use common::client::{Ws, eventually, get, post, reach};
-use common::{PERP, World, fill, start};
+use common::{PERP, World, ask, fill, start};
 use serde_json::{Value, json};
 
 const OCTETS: &str = "application/octet-stream";
@@ -37,20 +36,7 @@ async fn queries_answer_from_the_last_sixteen_heights() {
     );
     let mut world = World::new();
     let account = Account::new(AccountId([3; 20]), 2);
-    let order = OrderView {
-        id: OrderId(1 << 50),
-        account,
-        market: PERP,
-        side: Side::Sell,
-        price: 1_234,
-        remaining: 50,
-        filled: 7,
-        expiry: 0,
-        post_only: true,
-        reduce_only: false,
-        client_id: Some(1 << 100),
-        label: 4,
-    };
+    let order = ask(account);
     world.open_account(account);
     world
         .state

@@ -45,6 +45,12 @@ pub const MAX_FEE_PPM: i128 = 100_000;
 /// Initial margin in millionths.
 pub const MAX_MARGIN_PPM: i128 = 1_000_000;
 
+/// Price band in millionths: the whole of the price that it is measured from.
+pub const MAX_PRICE_BAND_PPM: i128 = 1_000_000;
+/// Atoms of a bound on the notional: [`MAX_ORDER_LOTS`] of [`MAX_LOT_VALUE`], the most that an order
+/// can be worth.
+pub const MAX_NOTIONAL: i128 = 1 << 102;
+
 /// Block size in bytes; CometBFT's own bound.
 pub const MAX_BLOCK_BYTES: u64 = 100 << 20;
 /// Bytes of a block that transactions cannot use: header, evidence (64 KiB) and the commit.
@@ -63,6 +69,12 @@ pub const MAX_OPEN_ORDERS: u64 = 100_000;
 pub const MAX_AGENTS: u64 = 1_000;
 /// Orders that a sweep removes in one block.
 pub const MAX_SWEEP_ORDERS: u64 = 100_000;
+/// Orders of one group that may wait for a trigger.
+pub const MAX_WAITING_ORDERS: u64 = 1_000_000;
+/// Trailing orders of one market; each of them looks at every block's price.
+pub const MAX_TRAILING_ORDERS: u64 = 100_000;
+/// Waiting orders of one group that enter in one block.
+pub const MAX_TRIGGERED_ORDERS: u64 = 10_000;
 /// Client-id and label floors of one account in one group.
 pub const MAX_FLOORS: u64 = 65_536;
 /// Each side of the nonce window: one day.

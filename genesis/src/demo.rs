@@ -104,6 +104,9 @@ fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
         min_size: Number::new(1, 3),
         max_size: Number::from(10_000),
         max_price: Number::from(1_000_000),
+        price_band: None,
+        min_notional: None,
+        max_notional: None,
         maker_fee: Number::new(maker, 6),
         taker_fee: Number::new(taker, 6),
         initial_margin: None,
@@ -114,12 +117,16 @@ fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
     }
 }
 
-/// Fifty times leverage, liquidated at half of that margin.
+/// Fifty times leverage, liquidated at half of that margin. An order reaches at most a fifth beyond
+/// the mark, and is worth a unit of the margin asset at least and a hundred million at most.
 fn perpetual(underlying: &str, fees: (i64, i64)) -> GenesisMarket {
     GenesisMarket {
         symbol: format!("{underlying}-PERP"),
         kind: Kind::Perpetual,
         base: None,
+        price_band: Some(Number::new(2, 1)),
+        min_notional: Some(Number::from(1)),
+        max_notional: Some(Number::from(100_000_000)),
         initial_margin: Some(Number::new(2, 2)),
         maintenance_margin: Some(Number::new(1, 2)),
         ..spot(underlying, fees)

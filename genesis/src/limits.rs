@@ -26,6 +26,9 @@ pub struct GenesisLimits {
     pub bucket_refill: u64,
     pub cancel_tokens: u64,
     pub floors: u32,
+    pub waiting_orders: u32,
+    pub trailing_orders: u32,
+    pub triggered_orders: u32,
 }
 
 impl Default for GenesisLimits {
@@ -48,6 +51,9 @@ impl Default for GenesisLimits {
             bucket_refill: limits.bucket_refill,
             cancel_tokens: limits.cancel_tokens,
             floors: limits.floors,
+            waiting_orders: limits.waiting_orders,
+            trailing_orders: limits.trailing_orders,
+            triggered_orders: limits.triggered_orders,
         }
     }
 }
@@ -94,19 +100,27 @@ impl GenesisLimits {
             ("bucket_refill", self.bucket_refill, 1, bounds::MAX_TOKENS),
             ("cancel_tokens", self.cancel_tokens, 0, bounds::MAX_TOKENS),
             ("floors", self.floors.into(), 1, bounds::MAX_FLOORS),
+            (
+                "waiting_orders",
+                self.waiting_orders.into(),
+                0,
+                bounds::MAX_WAITING_ORDERS,
+            ),
+            (
+                "trailing_orders",
+                self.trailing_orders.into(),
+                0,
+                bounds::MAX_TRAILING_ORDERS,
+            ),
+            (
+                "triggered_orders",
+                self.triggered_orders.into(),
+                1,
+                bounds::MAX_TRIGGERED_ORDERS,
+            ),
         ] {
             if !(min..=max).contains(&value) {
-                let reason = match name {
-                    "tx_bytes" => format!(
-                        "is not from {min} to {max} (block_bytes - {})",
-                        bounds::BLOCK_OVERHEAD
-                    ),
-                    "native_tx_bytes" => format!(
-                        "is not from {min} to {max} (tx_bytes - {})",
-                        bounds::BUNDLE_OVERHEAD
-                    ),
-                    _ => format!("is not from {min} to {max}"),
-                };
+                let reason = reason(name, min, max);
                 return Err(Error::value(format_args!("limits.{name}"), value, reason));
             }
         }
@@ -131,6 +145,18 @@ impl GenesisLimits {
             bucket_refill: self.bucket_refill,
             cancel_tokens: self.cancel_tokens,
             floors: self.floors,
+            waiting_orders: self.waiting_orders,
+            trailing_orders: self.trailing_orders,
+            triggered_orders: self.triggered_orders,
         }
+    }
+}
+
+fn reason(name: &str, min: u64, max: u64) -> String {
+    let range = format!("is not from {min} to {max}");
+    match name {
+        "tx_bytes" => format!("{range} (block_bytes - {})", bounds::BLOCK_OVERHEAD),
+        "native_tx_bytes" => format!("{range} (tx_bytes - {})", bounds::BUNDLE_OVERHEAD),
+        _ => range,
     }
 }

@@ -49,6 +49,7 @@ pub(crate) fn market(
     let kind = kind(market, at, context)?;
     let (min_size, max_size) = sizes(market, at)?;
     let max_price = max_price(market, at, tick_value)?;
+    let (min_notional, max_notional) = notionals(market, at, context)?;
     let (maker_fee_ppm, taker_fee_ppm) = fees(market, at)?;
     let (initial_margin_ppm, maintenance_margin_ppm) = margins(market, at)?;
     if market.taker_hold != 0 {
@@ -69,6 +70,9 @@ pub(crate) fn market(
         min_size,
         max_size,
         max_price,
+        price_band_ppm: price_band(market, at)?,
+        min_notional,
+        max_notional,
         maker_fee_ppm,
         taker_fee_ppm,
         initial_margin_ppm,
@@ -203,6 +207,41 @@ fn price(
         Err(inexact) => not_multiple(inexact, "tick", market.tick),
     };
     Err(refuse(at, name, price, reason))
+}
+
+fn price_band(market: &GenesisMarket, at: &str) -> Result<u32, Error> {
+    market.price_band.map_or(Ok(0), |band| {
+        let ppm = rate(at, "price_band", band, 0, bounds::MAX_PRICE_BAND_PPM)?;
+        Ok(ppm.unsigned_abs())
+    })
+}
+
+fn notionals(
+    market: &GenesisMarket,
+    at: &str,
+    context: &Context<'_>,
+) -> Result<(i128, i128), Error> {
+    let decimals = context.decimals(context.margin_asset);
+    let atoms = |name, bound: Option<Number>| {
+        let Some(bound) = bound else {
+            return Ok(0);
+        };
+        let reason = match bound.scaled(decimals) {
+            Ok(atoms) if (0..=bounds::MAX_NOTIONAL).contains(&atoms) => return Ok(atoms),
+            Err(Inexact::Fraction) => format!("has more than {decimals} decimals"),
+            _ => format!("is not from 0 to {} atoms", bounds::MAX_NOTIONAL),
+        };
+        Err(refuse(at, name, bound, reason))
+    };
+    let min = atoms("min_notional", market.min_notional)?;
+    let max = atoms("max_notional", market.max_notional)?;
+    match (market.min_notional, market.max_notional) {
+        (Some(least), Some(most)) if max != 0 && min > max => {
+            let reason = format!("is above max_notional (\"{most}\")");
+            Err(refuse(at, "min_notional", least, reason))
+        }
+        _ => Ok((min, max)),
+    }
 }
 
 fn fees(market: &GenesisMarket, at: &str) -> Result<(i32, i32), Error> {

@@ -26,7 +26,7 @@ pub struct Genesis {
     /// Markets, in the order of their ids.
     #[serde(default)]
     pub markets: Vec<GenesisMarket>,
-    /// Addresses of the keys that may publish mark prices.
+    /// Addresses of the keys that may publish prices and set the status of markets.
     #[serde(default)]
     pub price_authorities: Vec<String>,
     /// The first validators.
@@ -91,6 +91,16 @@ pub struct GenesisMarket {
     pub max_size: Number,
     /// Largest price.
     pub max_price: Number,
+    /// How far the price of an order may lie beyond the mark (spot: the index), as a fraction of it;
+    /// any distance when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_band: Option<Number>,
+    /// Smallest price times size of an order in units of the margin asset; any when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_notional: Option<Number>,
+    /// Largest price times size of an order in units of the margin asset; any when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_notional: Option<Number>,
     /// Fee of the maker as a fraction of the notional; negative is a rebate.
     pub maker_fee: Number,
     /// Fee of the taker as a fraction of the notional.

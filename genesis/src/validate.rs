@@ -2,8 +2,8 @@ use crate::number::Inexact;
 use crate::{Error, Genesis, GenesisAccount, GenesisValidator, bounds, market};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, GroupId, GroupSpec,
-    KeyId, MarketId, OrderId, OrderRef, PriceUpdate, PublicKey, Scheme, TimeMs, Tx, ValidatorSpec,
-    chain_hash, tx_weight,
+    KeyId, MarketId, OrderId, OrderRef, PriceKind, PriceUpdate, PublicKey, Scheme, TimeMs, Tx,
+    ValidatorSpec, chain_hash, tx_weight,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -346,6 +346,7 @@ fn heaviest_actions(spec: &ChainSpec) -> [Action; 4] {
         Action::SetPrices(vec![
             PriceUpdate {
                 market: MarketId(0),
+                kind: PriceKind::Mark,
                 price: 1
             };
             64

@@ -48,6 +48,14 @@ markets[0].max_price = "0" => "0" is 0 ticks, which is not from 1 to 46116860184
 markets[0].max_price = "9.95" => "9.95" is not a multiple of tick ("0.10")
 markets[0].max_price = "4611686018427388" => "4611686018427388" is 46116860184273880 ticks, which is not from 1
 
+markets[0].price_band = "-0.1" => "-0.1" is not from 0 to 1000000 millionths
+markets[1].price_band = "1.000001" => "1.000001" is not from 0 to 1000000 millionths
+markets[1].price_band = "0.0000001" => "0.0000001" is not a whole number of millionths
+markets[0].min_notional = "-1" => "-1" is not from 0 to 5070602400912917605986812821504 atoms
+markets[0].min_notional = "0.0000001" => "0.0000001" has more than 6 decimals
+markets[0].max_notional = "5070602400912917605986812.9" => "5070602400912917605986812.9" is not from 0 to
+markets[1].min_notional = "100.5" => "100.5" is above max_notional ("100")
+
 markets[0].taker_fee = "-0.0001" => "-0.0001" is not from 0 to 100000 millionths
 markets[0].taker_fee = "0.100001" => "0.100001" is not from 0 to 100000 millionths
 markets[0].taker_fee = "0.00010001" => "0.00010001" is not a whole number of millionths
@@ -112,6 +120,9 @@ limits.bucket_tokens = 0 => 0 is not from 1 to 1000000000
 limits.bucket_refill = 1000000001 => 1000000001 is not from 1 to 1000000000
 limits.cancel_tokens = 18446744073709551615 => 18446744073709551615 is not from 0 to 1000000000
 limits.floors = 0 => 0 is not from 1 to 65536
+limits.waiting_orders = 1000001 => 1000001 is not from 0 to 1000000
+limits.trailing_orders = 100001 => 100001 is not from 0 to 100000
+limits.triggered_orders = 0 => 0 is not from 1 to 10000
 
 markets[0].tick = 0.5 => invalid type: floating point `0.5`, expected a decimal number in a string
 markets[0].tick = "1e3" => "1e3" is not a decimal number

@@ -79,6 +79,22 @@ fn numbers_become_integers() {
 }
 
 #[test]
+fn what_bounds_an_order_is_optional() {
+    let spec = check(&valid()).unwrap();
+    let bounds = spec.markets.iter().map(|market| {
+        (
+            market.price_band_ppm,
+            market.min_notional,
+            market.max_notional,
+        )
+    });
+    assert_eq!(
+        bounds.collect::<Vec<_>>(),
+        [(0, 0, 0), (250_000, 0, 100_000_000)]
+    );
+}
+
+#[test]
 fn values_at_their_bounds_are_allowed() {
     for (pointer, value) in [
         ("account_shards", json!(256)),
@@ -88,6 +104,13 @@ fn values_at_their_bounds_are_allowed() {
         ("markets[0].taker_fee", json!("0.1")),
         ("markets[0].maker_fee", json!("-0.0003")),
         ("markets[0].mark", json!("0.0")),
+        ("markets[0].price_band", json!("1")),
+        ("markets[0].price_band", json!("0")),
+        ("markets[1].min_notional", json!("100")),
+        (
+            "markets[0].max_notional",
+            json!("5070602400912917605986812.8"),
+        ),
         ("markets[1].initial_margin", json!("1")),
         ("markets[1].maintenance_margin", json!("0.05")),
         ("markets[1].mark", json!("1000000")),
@@ -102,6 +125,10 @@ fn values_at_their_bounds_are_allowed() {
         (
             "limits",
             json!({ "tx_actions": 1000, "max_fills": 4096, "agents": 0 }),
+        ),
+        (
+            "limits",
+            json!({ "waiting_orders": 0, "trailing_orders": 0, "triggered_orders": 1 }),
         ),
         (
             "limits",
@@ -244,6 +271,13 @@ fn the_demo_is_valid_and_survives_json() {
         (0, 0, true)
     );
     assert_eq!(spec.markets[1].mark, 1_000_000);
+    let bounds: Vec<_> = spec
+        .markets
+        .iter()
+        .map(|m| (m.price_band_ppm, m.min_notional, m.max_notional))
+        .collect();
+    let (none, some) = ((0, 0, 0), (200_000, 1_000_000, 100_000_000_000_000));
+    assert_eq!(bounds, [none, some, none, some, none]);
     assert_eq!(spec.balances.len(), accounts.len() * spec.assets.len());
     assert_eq!(spec.price_authorities, [AccountId([7; 20])]);
 }
@@ -271,6 +305,9 @@ fn within_bounds(spec: &ChainSpec) {
         assert!(i128::from(market.max_price) * market.tick_value <= 1 << 62);
         assert!(1 <= market.min_size && market.min_size <= market.max_size);
         assert!(market.max_size <= 1 << 40 && market.max_price >= 1);
+        assert!(market.price_band_ppm <= 1_000_000);
+        assert!(market.min_notional >= 0 && market.max_notional <= 1 << 102);
+        assert!(market.max_notional == 0 || market.min_notional <= market.max_notional);
         assert!((0..=100_000).contains(&market.taker_fee_ppm));
         assert!(market.maker_fee_ppm.abs() <= market.taker_fee_ppm);
         let margins = (market.maintenance_margin_ppm, market.initial_margin_ppm);

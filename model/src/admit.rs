@@ -4,76 +4,62 @@ use crate::Model;
 use crate::authorise::Request;
 use crate::margin::{Open, Rate};
 use crate::state::{Place, Stamp, reducible};
+use crate::trigger;
 use ballast_types::{
-    Account, ActionKey, Atoms, Class, Code, Limits, Lots, MarketId, MarketKind, Order, OrderId,
-    Rank, Side, Ticks, TimeInForce,
+    Account, ActionKey, Atoms, Class, Code, Limits, Lots, MarketKind, MarketSpec, MarketStatus,
+    Order, OrderId, PostOnly, Rank, Side, TimeInForce,
 };
 
 /// Largest position with all open orders of its market, in lots.
 const MAX_POSITION: i128 = 1 << 44;
 
-/// An order on its way into a book: new, or an amended one that enters again.
+/// An order on its way into a book: new, an amended one that enters again, or a triggered one.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) account: Account,
     pub(crate) key: ActionKey,
-    pub(crate) place: Place,
-    pub(crate) market: MarketId,
-    pub(crate) side: Side,
-    pub(crate) price: Ticks,
-    /// Lots that it asks for; admission may cut them.
-    pub(crate) lots: Lots,
+    /// Where its result goes; a triggered order has none.
+    pub(crate) place: Option<Place>,
+    /// What it asks for. Admission may cut its size. It has a trigger when it is to wait.
+    pub(crate) order: Order,
     /// Lots that traded before an amend.
     pub(crate) filled: Lots,
-    pub(crate) tif: TimeInForce,
-    pub(crate) post_only: bool,
-    pub(crate) reduce_only: bool,
-    pub(crate) client_id: Option<u128>,
-    pub(crate) label: u32,
-    pub(crate) max_fills: u16,
-    /// True when an amend made it.
+    /// True when an amend made it, or its trigger: its sizes are not checked again.
     pub(crate) again: bool,
     /// The resting order that goes only when this one is admitted.
     pub(crate) replaces: Option<OrderId>,
+    /// The waiting order that it was so far.
+    pub(crate) triggered: Option<OrderId>,
 }
 
 impl Entry {
     pub(crate) fn new(request: &Request<Order>) -> Self {
-        let order = request.action;
         Self {
             account: request.account,
             key: request.key,
-            place: request.place,
-            market: order.market,
-            side: order.side,
-            price: order.price,
-            lots: order.size,
+            place: Some(request.place),
+            order: request.action,
             filled: 0,
-            tif: order.tif,
-            post_only: order.post_only,
-            reduce_only: order.reduce_only,
-            client_id: order.client_id,
-            label: order.label,
-            max_fills: order.max_fills,
             again: false,
             replaces: None,
+            triggered: None,
         }
     }
 
     pub(crate) fn open(&self) -> Open {
         Open {
-            market: self.market,
-            side: self.side,
-            price: self.price,
-            lots: self.lots,
+            market: self.order.market,
+            side: self.order.side,
+            price: self.order.price,
+            lots: self.order.size,
         }
     }
 
     pub(crate) fn class(&self) -> Class {
-        if self.post_only {
-            Class::PostOnly
-        } else {
+        if self.order.may_take() {
             Class::Take
+        } else {
+            Class::PostOnly
         }
     }
 
@@ -81,16 +67,15 @@ impl Entry {
         (self.key.nonce, self.key.index)
     }
 
-    pub(crate) fn may_rest(&self) -> bool {
-        matches!(self.tif, TimeInForce::Gtc | TimeInForce::Gtt(_))
+    /// True when it is to wait for its trigger.
+    pub(crate) fn waits(&self) -> bool {
+        self.order.trigger.is_some()
     }
 
-    /// Block time from which it may not trade; 0 is none.
-    pub(crate) fn expiry(&self) -> u64 {
-        match self.tif {
-            TimeInForce::Gtt(time) => time,
-            _ => 0,
-        }
+    /// True when it needs a place of its own among the account's orders of the group.
+    fn needs_room(&self) -> bool {
+        let stays = self.order.may_rest() || self.waits();
+        stays && self.replaces.is_none() && self.triggered.is_none()
     }
 }
 
@@ -104,10 +89,21 @@ impl Model {
             match self.admitted_lots(&entry) {
                 Ok(lots) => {
                     self.coverage
-                        .count_if(lots < entry.lots, "IOC order cut by admission");
-                    self.block.admitted.push(Entry { lots, ..entry });
+                        .count_if(lots < entry.order.size, "IOC order cut by admission");
+                    let order = Order {
+                        size: lots,
+                        ..entry.order
+                    };
+                    self.block.admitted.push(Entry { order, ..entry });
                 }
-                Err(code) => self.answer_code(entry.place, code),
+                Err(code) => match entry.place {
+                    Some(place) => self.answer_code(place, code),
+                    None => {
+                        let name = format!("triggered order refused, {}", code.name());
+                        self.coverage.count(&name);
+                        self.block.refused.push(entry);
+                    }
+                },
             }
         }
     }
@@ -121,26 +117,27 @@ impl Model {
                 return Err(Code::UnknownOrder);
             }
         }
+        let order = &entry.order;
         self.check_form(entry)?;
-        if self.is_below_floor(
-            entry.account,
-            entry.market,
-            entry.label,
-            entry.client_id,
-            entry.stamp(),
-        ) {
-            return Err(Code::CancelledBefore);
+        self.check_band(entry)?;
+        self.check_notional(entry)?;
+        if entry.triggered.is_none() {
+            self.check_floors(entry)?;
+            self.check_client_id(entry)?;
         }
         self.check_open_orders(entry)?;
-        let position = self.state.position(entry.account, entry.market);
-        if entry.reduce_only && reducible(position, entry.side) == 0 {
+        if entry.waits() {
+            return Ok(order.size);
+        }
+        let position = self.state.position(entry.account, order.market);
+        if order.reduce_only && reducible(position, order.side) == 0 {
             return Err(Code::ReduceOnly);
         }
         let before = self.open_orders(entry.account);
         let rest = self.without_replaced(entry);
-        let here = rest.iter().filter(|open| open.market == entry.market);
+        let here = rest.iter().filter(|open| open.market == order.market);
         let open: i128 = here.map(|open| i128::from(open.lots)).sum();
-        if i128::from(position).abs() + open + i128::from(entry.lots) > MAX_POSITION {
+        if i128::from(position).abs() + open + i128::from(order.size) > MAX_POSITION {
             return Err(Code::PositionLimit);
         }
         let lots = self.covered_by_base(entry, &rest)?;
@@ -148,47 +145,126 @@ impl Model {
     }
 
     fn check_form(&self, entry: &Entry) -> Result<(), Code> {
-        let market = self.spec.market(entry.market).ok_or(Code::UnknownMarket)?;
-        if !(1..=market.max_price).contains(&entry.price) {
+        let order = &entry.order;
+        let market = self.spec.market(order.market).ok_or(Code::UnknownMarket)?;
+        match self.state.statuses[order.market.index()] {
+            MarketStatus::CancelOnly | MarketStatus::Suspended => {
+                return Err(Code::MarketCancelOnly);
+            }
+            MarketStatus::PostOnly if entry.class() == Class::Take => {
+                return Err(Code::MarketPostOnly);
+            }
+            MarketStatus::PostOnly | MarketStatus::Open => {}
+        }
+        if !(1..=market.max_price).contains(&order.price) {
             return Err(Code::BadPrice);
         }
-        if !entry.again && !(market.min_size..=market.max_size).contains(&entry.lots) {
-            return Err(Code::BadSize);
+        if !entry.again {
+            check_sizes(order, market)?;
         }
-        if entry.post_only && !entry.may_rest() {
+        let post_only = order.post_only != PostOnly::No;
+        if post_only && !order.may_rest() {
             return Err(Code::BadTimeInForce);
         }
-        if matches!(entry.tif, TimeInForce::Gtt(time) if time <= self.block.time) {
+        let dead = match order.tif {
+            TimeInForce::Gtt(end) => end <= self.block.time,
+            TimeInForce::Gtb(end) => end <= self.block.height,
+            _ => false,
+        };
+        if dead {
             return Err(Code::Expired);
         }
-        check_max_fills(entry.max_fills, entry.post_only, &self.spec.limits)?;
-        if entry.client_id == Some(0) {
+        check_max_fills(order.max_fills, post_only, &self.spec.limits)?;
+        if order.client_id == Some(0) {
             return Err(Code::BadClientId);
+        }
+        match &order.trigger {
+            Some(trigger) if !trigger::is_valid(trigger, market) => Err(Code::BadTrigger),
+            _ => Ok(()),
+        }
+    }
+
+    /// How far the limit may lie beyond the mark, or beyond the index of a spot market.
+    fn check_band(&mut self, entry: &Entry) -> Result<(), Code> {
+        let order = &entry.order;
+        let market = &self.spec.markets[order.market.index()];
+        let reference = match market.kind {
+            MarketKind::Perpetual => self.state.marks[order.market.index()],
+            MarketKind::Spot { .. } => self.state.indexes[order.market.index()],
+        };
+        if entry.waits() || market.price_band_ppm == 0 || reference == 0 {
+            return Ok(());
+        }
+        let (price, reference) = (i128::from(order.price), i128::from(reference));
+        let width = reference * i128::from(market.price_band_ppm) / 1_000_000;
+        let outside = match order.side {
+            Side::Buy => price > reference + width,
+            Side::Sell => price < reference - width,
+        };
+        if outside {
+            let name = format!("price beyond the band, {:?}", order.side);
+            self.coverage.count(&name);
+            return Err(Code::PriceBand);
         }
         Ok(())
     }
 
-    /// Client ids, and the number of open orders.
-    fn check_open_orders(&self, entry: &Entry) -> Result<(), Code> {
-        let group = self.group_of(entry.market);
-        let resting = self.resting(entry.account, group);
-        let admitted = || {
-            self.block.admitted.iter().filter(|other| {
-                other.account == entry.account && self.group_of(other.market) == group
-            })
-        };
-        if entry.client_id.is_some() {
-            let rests = resting
-                .iter()
-                .any(|o| o.client_id == entry.client_id && Some(o.id) != entry.replaces);
-            if rests || admitted().any(|other| other.client_id == entry.client_id) {
-                return Err(Code::ClientIdInUse);
-            }
+    /// Bounds of price times size. Only new and triggered orders can be too small.
+    fn check_notional(&mut self, entry: &Entry) -> Result<(), Code> {
+        let order = &entry.order;
+        let market = &self.spec.markets[order.market.index()];
+        let notional = Atoms::from(order.price) * Atoms::from(order.size) * market.tick_value;
+        if market.max_notional != 0 && notional > market.max_notional {
+            self.coverage.count("notional too large");
+            return Err(Code::BadNotional);
         }
-        let counts = |entry: &Entry| entry.may_rest() && entry.replaces.is_none();
-        let open = resting.len() + admitted().filter(|other| counts(other)).count();
+        let entered_before = entry.again && entry.triggered.is_none();
+        if notional < market.min_notional && !order.reduce_only && !entered_before {
+            self.coverage.count("notional too small");
+            return Err(Code::BadNotional);
+        }
+        Ok(())
+    }
+
+    fn check_floors(&self, entry: &Entry) -> Result<(), Code> {
+        let order = &entry.order;
+        let (market, label, client_id) = (order.market, order.label, order.client_id);
+        if self.is_below_floor(entry.account, market, label, client_id, entry.stamp()) {
+            return Err(Code::CancelledBefore);
+        }
+        Ok(())
+    }
+
+    /// Entries of the same account and group that this pass has admitted.
+    fn admitted_beside(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
+        let (account, group) = (entry.account, self.group_of(entry.order.market));
+        self.block
+            .admitted
+            .iter()
+            .filter(move |e| e.account == account && self.group_of(e.order.market) == group)
+    }
+
+    fn check_client_id(&self, entry: &Entry) -> Result<(), Code> {
+        let Some(client_id) = entry.order.client_id else {
+            return Ok(());
+        };
+        let placed = self.placed_by(entry.account, self.group_of(entry.order.market));
+        let taken = placed
+            .iter()
+            .any(|o| o.client_id == Some(client_id) && Some(o.id) != entry.replaces);
+        let mut admitted = self.admitted_beside(entry);
+        if taken || admitted.any(|other| other.order.client_id == Some(client_id)) {
+            return Err(Code::ClientIdInUse);
+        }
+        Ok(())
+    }
+
+    fn check_open_orders(&self, entry: &Entry) -> Result<(), Code> {
+        let placed = self.placed_by(entry.account, self.group_of(entry.order.market));
+        let admitted = self.admitted_beside(entry);
+        let taken = placed.len() + admitted.filter(|other| other.needs_room()).count();
         let limit = usize::try_from(self.spec.limits.open_orders).expect("32 bits fit");
-        if counts(entry) && open >= limit {
+        if entry.needs_room() && taken >= limit {
             return Err(Code::OpenOrderLimit);
         }
         Ok(())
@@ -207,16 +283,17 @@ impl Model {
 
     /// Spot asks are sold from what is free of the base asset.
     fn covered_by_base(&mut self, entry: &Entry, rest: &[Open]) -> Result<Lots, Code> {
-        let MarketKind::Spot { base, lot_atoms } = self.spec.markets[entry.market.index()].kind
+        let MarketKind::Spot { base, lot_atoms } =
+            self.spec.markets[entry.order.market.index()].kind
         else {
-            return Ok(entry.lots);
+            return Ok(entry.order.size);
         };
         let free = self.free(entry.account, base, rest);
-        if entry.side == Side::Buy || free >= Atoms::from(entry.lots) * lot_atoms {
-            return Ok(entry.lots);
+        if entry.order.side == Side::Buy || free >= Atoms::from(entry.order.size) * lot_atoms {
+            return Ok(entry.order.size);
         }
         let enough = Lots::try_from(free / lot_atoms).expect("less than the order's lots");
-        if entry.tif != TimeInForce::Ioc || enough <= 0 {
+        if entry.order.tif != TimeInForce::Ioc || enough <= 0 {
             return Err(Code::InsufficientBalance);
         }
         self.coverage.count("IOC ask cut to the free balance");
@@ -259,7 +336,7 @@ impl Model {
             self.coverage.count("admitted as risk-reducing");
             return Ok(lots);
         }
-        if entry.tif == TimeInForce::Ioc {
+        if entry.order.tif == TimeInForce::Ioc {
             let cut = if under_maintenance {
                 0
             } else {
@@ -270,8 +347,8 @@ impl Model {
                 return Ok(cut);
             }
             let closing = lots.min(reducible(
-                self.state.position(account, entry.market),
-                entry.side,
+                self.state.position(account, entry.order.market),
+                entry.order.side,
             ));
             if closing > 0 && reduces(closing) {
                 self.coverage.count("IOC order cut to the position");
@@ -298,6 +375,17 @@ fn largest(most: Lots, fits: impl Fn(Lots) -> bool) -> Lots {
         }
     }
     fitting
+}
+
+/// Size and displayed size of a new order.
+fn check_sizes(order: &Order, market: &MarketSpec) -> Result<(), Code> {
+    if !(market.min_size..=market.max_size).contains(&order.size) {
+        return Err(Code::BadSize);
+    }
+    match order.display {
+        Some(display) if display < market.min_size || !order.may_rest() => Err(Code::BadDisplay),
+        _ => Ok(()),
+    }
 }
 
 /// How many resting orders an order may meet.

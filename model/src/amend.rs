@@ -3,8 +3,10 @@
 use crate::Model;
 use crate::admit::{Entry, check_max_fills};
 use crate::authorise::Request;
-use crate::state::RestingOrder;
-use ballast_types::{ActionResult, Amend, Code, GroupId, OrderRef, Removal, TimeInForce, ticket};
+use crate::state::PlacedOrder;
+use ballast_types::{
+    ActionResult, Amend, Code, GroupId, OrderId, OrderRef, PostOnly, Removal, ticket,
+};
 
 impl Model {
     /// Returns the orders that enter again.
@@ -45,7 +47,11 @@ impl Model {
         if !(market.min_size..=market.max_size).contains(&amend.size) {
             return Err(Code::BadSize);
         }
-        check_max_fills(amend.max_fills, order.post_only, &self.spec.limits)?;
+        check_max_fills(
+            amend.max_fills,
+            order.post_only != PostOnly::No,
+            &self.spec.limits,
+        )?;
         if let Some(agent) = &request.agent {
             self.coverage.count("amend of an agent");
             self.check_scope(agent, order.market, amend.price, amend.size)?;
@@ -57,18 +63,23 @@ impl Model {
             self.group_event(group, event);
             return Ok(None);
         }
+        let kept = ActionResult {
+            code: Code::Ok,
+            order: Some(order.id),
+            filled: 0,
+        };
+        if self.state.waiting.contains_key(&order.id) {
+            self.amend_waiting(group, order.id, amend);
+            self.answer(request.place, kept);
+            return Ok(None);
+        }
         if amend.price == order.price && lots <= order.remaining {
             self.coverage.count("amend in place");
             if lots < order.remaining {
                 let event = self.shrink(order.id, lots, Removal::Amended);
                 self.group_event(group, event);
             }
-            let result = ActionResult {
-                code: Code::Ok,
-                order: Some(order.id),
-                filled: 0,
-            };
-            self.answer(request.place, result);
+            self.answer(request.place, kept);
             return Ok(None);
         }
         if !amend.keep_on_reject {
@@ -76,44 +87,51 @@ impl Model {
             let event = self.remove(order.id, Removal::Amended);
             self.group_event(group, event);
         }
+        self.coverage
+            .count_if(order.display.is_some(), "iceberg order enters again");
         Ok(Some(entry_again(request, &order, lots)))
     }
 
-    fn amended(&self, group: GroupId, request: &Request<Amend>) -> Option<RestingOrder> {
+    fn amended(&self, group: GroupId, request: &Request<Amend>) -> Option<PlacedOrder> {
+        let mut own = self.placed_by(request.account, group).into_iter();
         match request.action.order {
-            OrderRef::Id(id) => self
-                .own_order(request.account, *self.aliases.get(&id)?)
-                .cloned(),
-            OrderRef::Client { client_id, .. } => self
-                .resting(request.account, group)
-                .into_iter()
-                .find(|order| order.client_id == Some(client_id)),
+            OrderRef::Id(id) => {
+                let id = *self.aliases.get(&id)?;
+                own.find(|order| order.id == id)
+            }
+            OrderRef::Client { client_id, .. } => {
+                own.find(|order| order.client_id == Some(client_id))
+            }
         }
+    }
+
+    /// A waiting order takes its new values in its place.
+    fn amend_waiting(&mut self, group: GroupId, id: OrderId, amend: &Amend) {
+        let triggered = self.block.triggered.contains(&id);
+        let waiting = self.state.waiting.get_mut(&id).expect("it waits");
+        self.coverage.count("waiting order amended");
+        self.coverage
+            .count_if(waiting.due, "waiting order amended when due");
+        self.coverage.count_if(triggered, "triggered order amended");
+        waiting.placed.price = amend.price;
+        waiting.placed.remaining = amend.size;
+        waiting.max_fills = amend.max_fills;
+        let event = waiting.event();
+        self.group_event(group, event);
     }
 }
 
-fn entry_again(request: &Request<Amend>, order: &RestingOrder, lots: i64) -> Entry {
+fn entry_again(request: &Request<Amend>, order: &PlacedOrder, lots: i64) -> Entry {
+    let amend = &request.action;
     Entry {
         account: request.account,
         key: request.key,
-        place: request.place,
-        market: order.market,
-        side: order.side,
-        price: request.action.price,
-        lots,
+        place: Some(request.place),
+        order: order.terms(amend.price, lots, amend.max_fills),
         filled: order.filled,
-        tif: if order.expiry == 0 {
-            TimeInForce::Gtc
-        } else {
-            TimeInForce::Gtt(order.expiry)
-        },
-        post_only: order.post_only,
-        reduce_only: order.reduce_only,
-        client_id: order.client_id,
-        label: order.label,
-        max_fills: request.action.max_fills,
         again: true,
-        replaces: request.action.keep_on_reject.then_some(order.id),
+        replaces: amend.keep_on_reject.then_some(order.id),
+        triggered: None,
     }
 }
 

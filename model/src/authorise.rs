@@ -6,11 +6,14 @@ use crate::open::Unpacked;
 use crate::state::{Master, Place, atoms};
 use ballast_types::{
     Account, AccountId, Action, ActionKey, Amend, Atoms, Cancel, Code, Event, KeyId, MarketId,
-    Order, PriceUpdate, Scheme, SetAgent, Transfer, Tx, TxKey, account_shard,
+    Order, PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus, TimeMs, Transfer, Tx, TxKey,
+    account_shard,
 };
 
 /// Largest amount of a transfer, and largest notional of an agent.
 pub(crate) const MAX_AMOUNT: u128 = 1 << 100;
+/// Bounds of the time of a dead man's switch, in ms.
+const TIMEOUTS: std::ops::RangeInclusive<TimeMs> = 1_000..=86_400_000;
 /// A token in the unit of the buckets.
 const TOKEN: u64 = 1_000;
 
@@ -30,6 +33,7 @@ pub(crate) struct Request<T> {
 pub(crate) struct Intents {
     pub(crate) transfers: Vec<Request<Transfer>>,
     pub(crate) prices: Vec<(ActionKey, Vec<PriceUpdate>)>,
+    pub(crate) statuses: Vec<(ActionKey, SetMarketStatus)>,
     pub(crate) cancels: Vec<Request<Cancel>>,
     pub(crate) amends: Vec<Request<Amend>>,
     pub(crate) orders: Vec<Entry>,
@@ -213,6 +217,10 @@ impl Model {
                 intents.cancels.push(request.with(*cancel));
                 Ok(())
             }
+            Action::CancelAfter(timeout) => {
+                self.coverage.count_if(by_agent, "agent sets CancelAfter");
+                self.cancel_after(request.account, *timeout)
+            }
             _ if by_agent => Err(Code::AgentScope),
             Action::Transfer(transfer) => {
                 self.debit(request.account, transfer)?;
@@ -224,6 +232,12 @@ impl Model {
             Action::SetPrices(prices) => {
                 self.check_prices(request.key.key, prices)?;
                 intents.prices.push((request.key, prices.clone()));
+                Ok(())
+            }
+            Action::SetMarketStatus(change) => {
+                self.check_price_authority(request.key.key)?;
+                self.spec.market(change.market).ok_or(Code::UnknownMarket)?;
+                intents.statuses.push((request.key, *change));
                 Ok(())
             }
         }
@@ -306,25 +320,57 @@ impl Model {
         });
     }
 
-    fn check_prices(&self, key: KeyId, prices: &[PriceUpdate]) -> Result<(), Code> {
-        if !self.spec.price_authorities.contains(&key) {
-            return Err(Code::NotPriceAuthority);
+    /// Arms or disarms the dead man's switch of an account.
+    fn cancel_after(&mut self, account: Account, timeout: TimeMs) -> Result<(), Code> {
+        if timeout == 0 {
+            let armed = self.state.deadlines.remove(&account).is_some();
+            self.coverage.count_if(armed, "switch disarmed");
+        } else if TIMEOUTS.contains(&timeout) {
+            let deadline = self.block.time + timeout;
+            let armed = self.state.deadlines.insert(account, deadline).is_some();
+            self.coverage.count_if(armed, "switch armed again");
+        } else {
+            return Err(Code::BadTimeout);
         }
+        Ok(())
+    }
+
+    fn check_price_authority(&self, key: KeyId) -> Result<(), Code> {
+        if self.spec.price_authorities.contains(&key) {
+            Ok(())
+        } else {
+            Err(Code::NotPriceAuthority)
+        }
+    }
+
+    fn check_prices(&self, key: KeyId, prices: &[PriceUpdate]) -> Result<(), Code> {
+        self.check_price_authority(key)?;
         for update in prices {
             let market = self.spec.market(update.market).ok_or(Code::UnknownMarket)?;
             let perpetual = market.kind == ballast_types::MarketKind::Perpetual;
-            if !perpetual || !(1..=market.max_price).contains(&update.price) {
+            let has_price = perpetual || update.kind == PriceKind::Index;
+            if !has_price || !(1..=market.max_price).contains(&update.price) {
                 return Err(Code::BadPrice);
             }
         }
         Ok(())
     }
 
-    /// Serial step: the highest ActionKey sets the next mark of a market.
+    /// Serial step: the highest ActionKey sets the next mark or index of a market.
     pub(crate) fn propose_prices(&mut self, mut prices: Vec<(ActionKey, Vec<PriceUpdate>)>) {
         prices.sort_by_key(|(key, _)| *key);
         for update in prices.into_iter().flat_map(|(_, updates)| updates) {
-            self.state.pending.insert(update.market, update.price);
+            let of = (update.market, update.kind);
+            self.state.pending.insert(of, update.price);
+        }
+    }
+
+    /// Serial step: the highest ActionKey sets the next status of a market.
+    pub(crate) fn propose_statuses(&mut self, mut statuses: Vec<(ActionKey, SetMarketStatus)>) {
+        statuses.sort_by_key(|(key, _)| *key);
+        for (_, change) in statuses {
+            let pending = &mut self.state.pending_statuses;
+            pending.insert(change.market, change.status);
         }
     }
 }
@@ -385,5 +431,7 @@ fn kind(action: &Action) -> &'static str {
         Action::SetAgent(_) => "action SetAgent",
         Action::RemoveAgent(_) => "action RemoveAgent",
         Action::SetPrices(_) => "action SetPrices",
+        Action::SetMarketStatus(_) => "action SetMarketStatus",
+        Action::CancelAfter(_) => "action CancelAfter",
     }
 }

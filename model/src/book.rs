@@ -1,9 +1,8 @@
 //! Books as sorted views of the resting orders.
 
-use crate::state::{RestingOrder, sign};
+use crate::state::{PlacedOrder, sign};
 use crate::{Levels, Model};
-use ballast_types::{Account, Event};
-use ballast_types::{Lots, MarketId, OrderId, Removal, Side, Ticks};
+use ballast_types::{Event, Lots, MarketId, OrderId, Removal, Side, Ticks};
 use std::collections::BTreeMap;
 
 /// Levels of one side that the checksum covers.
@@ -11,9 +10,9 @@ const CHECKSUM_LEVELS: usize = 25;
 
 impl Model {
     /// One side of a market in price-time priority.
-    pub(crate) fn side(&self, market: MarketId, side: Side) -> Vec<RestingOrder> {
+    pub(crate) fn side(&self, market: MarketId, side: Side) -> Vec<PlacedOrder> {
         let orders = self.state.orders.values();
-        let mut orders: Vec<RestingOrder> = orders
+        let mut orders: Vec<PlacedOrder> = orders
             .filter(|order| order.market == market && order.side == side)
             .cloned()
             .collect();
@@ -27,7 +26,7 @@ impl Model {
         market: MarketId,
         side: Side,
         price: Ticks,
-    ) -> Option<RestingOrder> {
+    ) -> Option<PlacedOrder> {
         let best = self.side(market, side).into_iter().next()?;
         let crosses = match side {
             Side::Buy => best.price >= price,
@@ -36,14 +35,14 @@ impl Model {
         crosses.then_some(best)
     }
 
-    /// The levels of a market, the best first.
+    /// The levels of a market as the book shows them, the best first.
     pub fn levels(&self, market: MarketId) -> Levels {
         let side = |side| {
             let mut levels: Vec<(Ticks, Lots)> = Vec::new();
             for order in self.side(market, side) {
                 match levels.last_mut() {
-                    Some((price, size)) if *price == order.price => *size += order.remaining,
-                    _ => levels.push((order.price, order.remaining)),
+                    Some((price, size)) if *price == order.price => *size += order.shown,
+                    _ => levels.push((order.price, order.shown)),
                 }
             }
             levels
@@ -63,13 +62,16 @@ impl Model {
         })
     }
 
-    /// Takes an order out of its book.
-    pub(crate) fn remove(&mut self, order: OrderId, reason: Removal) -> Event {
-        let order = self
-            .state
-            .orders
-            .remove(&order)
-            .expect("only resting orders are removed");
+    /// Takes an order out of its book, or ends its waiting.
+    pub(crate) fn remove(&mut self, id: OrderId, reason: Removal) -> Event {
+        let waited = self.state.waiting.remove(&id).map(|waiting| waiting.placed);
+        self.coverage.count_if(
+            waited.is_some(),
+            &format!("waiting order removed, {reason:?}"),
+        );
+        let order = waited
+            .or_else(|| self.state.orders.remove(&id))
+            .expect("only orders that rest or wait are removed");
         Event::Removed {
             market: order.market,
             order: order.id,
@@ -80,14 +82,19 @@ impl Model {
         }
     }
 
-    /// Makes a resting order smaller in its place.
+    /// Makes a resting order smaller in its place. Hidden lots go first.
     pub(crate) fn shrink(&mut self, order: OrderId, size: Lots, reason: Removal) -> Event {
         let order = self
             .state
             .orders
             .get_mut(&order)
             .expect("only resting orders shrink");
+        self.coverage.count_if(
+            order.shown < order.remaining,
+            &format!("hidden lots reduced, {reason:?}"),
+        );
         order.remaining = size;
+        order.shown = order.shown.min(size);
         Event::Reduced {
             market: order.market,
             order: order.id,
@@ -95,14 +102,6 @@ impl Model {
             size,
             reason,
         }
-    }
-
-    /// The resting order with this id, if it is the account's.
-    pub(crate) fn own_order(&self, account: Account, id: OrderId) -> Option<&RestingOrder> {
-        self.state
-            .orders
-            .get(&id)
-            .filter(|order| order.account == account)
     }
 }
 

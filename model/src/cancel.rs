@@ -2,7 +2,7 @@
 
 use crate::Model;
 use crate::authorise::Request;
-use crate::state::{Floors, Named, RestingOrder, Stamp};
+use crate::state::{Floors, Named, PlacedOrder, Stamp};
 use ballast_types::{Account, Cancel, Class, GroupId, GroupKey, Removal, ticket};
 
 impl Model {
@@ -33,7 +33,7 @@ impl Model {
     }
 
     fn cancel_in(&mut self, group: GroupId, account: Account, cancel: &Cancel) {
-        for order in self.resting(account, group) {
+        for order in self.placed_by(account, group) {
             if self.names(cancel, &order) {
                 let event = self.remove(order.id, Removal::Cancelled);
                 self.group_event(group, event);
@@ -42,7 +42,7 @@ impl Model {
     }
 
     /// Whether a cancel names an order of its account and group.
-    fn names(&self, cancel: &Cancel, order: &RestingOrder) -> bool {
+    fn names(&self, cancel: &Cancel, order: &PlacedOrder) -> bool {
         match cancel {
             Cancel::Order(id) => self.aliases.get(id) == Some(&order.id),
             Cancel::Client { client_id, .. } => order.client_id == Some(*client_id),

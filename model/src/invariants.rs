@@ -1,13 +1,15 @@
 //! What must hold after every block.
 
 use crate::Model;
-use crate::state::atoms;
+use crate::state::{PlacedOrder, atoms};
+use crate::trigger;
 use ballast_types::{AssetId, Atoms, MarketKind};
 
 impl Model {
-    /// Conservation of every asset, positions that sum to zero, books that are not crossed, spot
-    /// asks that are backed, accounts that are covered unless they are flagged, and no fill so far
-    /// that took an account below maintenance.
+    /// Conservation of every asset, positions that sum to zero, books that are not crossed, orders
+    /// that show what they may, waiting orders within their bounds, spot asks that are backed,
+    /// accounts that are covered unless they are flagged, and no fill so far that took an account
+    /// below maintenance.
     ///
     /// # Errors
     /// Names the first thing that does not hold, with its figures.
@@ -34,6 +36,11 @@ impl Model {
                 return Err(format!("market {market} is crossed: bid {bid}, ask {ask}"));
             }
         }
+        for order in self.state.orders.values() {
+            check_shown(order)?;
+        }
+        self.check_waiting()?;
+        self.check_open_orders_bound()?;
         self.check_backed()?;
         self.check_covered()?;
         self.violations
@@ -69,6 +76,60 @@ impl Model {
         }
     }
 
+    /// Only as many orders wait as may, and none that waits is in a book or traded.
+    fn check_waiting(&self) -> Result<(), String> {
+        let limits = &self.spec.limits;
+        let within = |number: usize, limit: u32, what: String| {
+            if number <= usize::try_from(limit).expect("32 bits fit") {
+                Ok(())
+            } else {
+                Err(format!("{number} {what} wait, more than {limit}"))
+            }
+        };
+        for group in self.groups() {
+            let here = self.state.waiting.values();
+            let here = here.filter(|waiting| self.group_of(waiting.placed.market) == group);
+            within(
+                here.count(),
+                limits.waiting_orders,
+                format!("orders of group {group}"),
+            )?;
+        }
+        for market in self.markets() {
+            let here = self.state.waiting.values();
+            let trailing = here.filter(|waiting| {
+                waiting.placed.market == market && trigger::is_trailing(&waiting.trigger)
+            });
+            within(
+                trailing.count(),
+                limits.trailing_orders,
+                format!("trailing orders of market {market}"),
+            )?;
+        }
+        for (id, waiting) in &self.state.waiting {
+            let placed = &waiting.placed;
+            let idle = placed.shown == 0 && placed.filled == 0 && placed.remaining > 0;
+            if self.state.orders.contains_key(id) || !idle {
+                return Err(format!("an order waits and does not: {waiting:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Resting and waiting orders of an account in a group.
+    fn check_open_orders_bound(&self) -> Result<(), String> {
+        let limit = usize::try_from(self.spec.limits.open_orders).expect("32 bits fit");
+        for account in self.state.accounts.keys() {
+            for group in self.groups() {
+                let number = self.placed_by(*account, group).len();
+                if number > limit {
+                    return Err(format!("{account} has {number} orders in group {group}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn check_backed(&self) -> Result<(), String> {
         for account in self.state.accounts.keys() {
             let open = self.open_orders(*account);
@@ -100,4 +161,19 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// An iceberg shows from one lot to its slice, every other order all that remains.
+fn check_shown(order: &PlacedOrder) -> Result<(), String> {
+    let most = order.display.unwrap_or(order.remaining);
+    let least = if order.display.is_some() {
+        1
+    } else {
+        order.remaining
+    };
+    let shown = order.shown;
+    if shown < least || shown > most || shown > order.remaining || shown == 0 {
+        return Err(format!("an order shows {shown} lots: {order:?}"));
+    }
+    Ok(())
 }

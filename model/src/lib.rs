@@ -4,8 +4,8 @@
 //! whenever it needs it. The fast application is compared with it block by block. It depends on
 //! `ballast-types` only, so that the two share encodings and nothing that decides.
 //!
-//! One file per pass: `open`, `authorise` with `transfer`, `cancel` and `amend`, `admit`,
-//! `matching`, `settle`; `margin` holds the formulas that they share.
+//! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer`, `cancel` and
+//! `amend`, `admit`, `matching` with `meeting`, `settle`; `margin` holds the formulas they share.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -18,21 +18,24 @@ mod coverage;
 mod invariants;
 mod margin;
 mod matching;
+mod meeting;
 mod open;
 mod settle;
 mod state;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod trigger;
 pub mod workload;
 
 pub use coverage::Coverage;
 pub use margin::Margin;
-pub use state::RestingOrder;
+pub use state::{PlacedOrder, WaitingOrder};
 
 use ballast_types::{
-    Account, AssetId, Atoms, BlockEvents, ChainSpec, Hash, Lots, MarketId, OrderId, Side, Ticks,
-    TimeMs,
+    Account, AssetId, Atoms, BlockEvents, ChainSpec, Hash, Lots, MarketId, MarketStatus, OrderId,
+    Side, Ticks, TimeMs,
 };
 use state::{Block, Position, State};
 use std::collections::BTreeMap;
@@ -86,10 +89,12 @@ impl Model {
         let intents = self.authorise(txs);
         self.credit(intents.transfers);
         self.propose_prices(intents.prices);
+        self.propose_statuses(intents.statuses);
         self.cancel(intents.cancels);
         let mut entries = self.amend(intents.amends);
         self.flush_group_events();
         entries.extend(intents.orders);
+        entries.extend(self.triggered_entries());
         self.admit(entries);
         self.match_entries();
         self.close(&before)
@@ -120,8 +125,19 @@ impl Model {
     }
 
     /// The resting orders of a market, (bids, asks), each in priority order.
-    pub fn orders(&self, market: MarketId) -> (Vec<RestingOrder>, Vec<RestingOrder>) {
+    pub fn orders(&self, market: MarketId) -> (Vec<PlacedOrder>, Vec<PlacedOrder>) {
         (self.side(market, Side::Buy), self.side(market, Side::Sell))
+    }
+
+    /// The waiting orders of a market by ascending priority.
+    pub fn waiting(&self, market: MarketId) -> Vec<WaitingOrder> {
+        let waiting = self.state.waiting.values();
+        let mut waiting: Vec<WaitingOrder> = waiting
+            .filter(|waiting| waiting.placed.market == market)
+            .cloned()
+            .collect();
+        waiting.sort_by_key(|waiting| waiting.placed.priority);
+        waiting
     }
 
     /// Every account and whether it is flagged uncovered.
@@ -132,6 +148,26 @@ impl Model {
     /// Mark prices by market; zero for spot.
     pub fn marks(&self) -> &[Ticks] {
         &self.state.marks
+    }
+
+    /// Index prices by market; zero is none.
+    pub fn indexes(&self) -> &[Ticks] {
+        &self.state.indexes
+    }
+
+    /// Prices of the last trades by market; zero is none.
+    pub fn lasts(&self) -> &[Ticks] {
+        &self.state.lasts
+    }
+
+    /// What each market takes.
+    pub fn statuses(&self) -> &[MarketStatus] {
+        &self.state.statuses
+    }
+
+    /// When the account's dead man's switch goes off; zero is never.
+    pub fn deadline(&self, account: Account) -> TimeMs {
+        self.state.deadlines.get(&account).copied().unwrap_or(0)
     }
 
     /// Fees taken less rebates paid, in the margin asset.

@@ -147,7 +147,7 @@ impl Model {
     }
 
     /// Resting orders, and orders admitted and not yet matched; without those that an admitted
-    /// entry replaces.
+    /// entry replaces, and without those that wait or are to.
     pub(crate) fn open_orders(&self, account: Account) -> Vec<Open> {
         let resting = self.state.orders.values();
         let resting = resting
@@ -162,7 +162,7 @@ impl Model {
             .block
             .admitted
             .iter()
-            .filter(|entry| entry.account == account);
+            .filter(|entry| entry.account == account && !entry.waits());
         resting.chain(admitted.map(|entry| entry.open())).collect()
     }
 

@@ -1,44 +1,22 @@
-//! Pass 4: price-time priority.
+//! Pass 4: what becomes of the entries of a group. `meeting` holds how they trade.
 
 use crate::Model;
 use crate::admit::Entry;
-use crate::state::{RestingOrder, reducible};
+use crate::meeting::{Stop, Taker, shown_of};
+use crate::state::{PlacedOrder, sign};
 use ballast_types::{
-    Account, ActionResult, Code, Event, GroupId, GroupKey, Lots, MarketId, OrderId, Removal, Side,
-    TimeInForce, ticket,
+    Account, ActionResult, Code, Event, GroupId, GroupKey, Lots, MarketId, OrderId, PostOnly,
+    Removal, Side, TimeInForce, ticket,
 };
-
-/// Why a taking order went no further although lots remain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// Nothing crosses any more.
-    NoMatch,
-    FillLimit,
-    SelfTrade,
-    ReduceOnly,
-    Uncovered,
-}
-
-/// A taking order while it trades.
-struct Taker {
-    entry: Entry,
-    id: OrderId,
-    remaining: Lots,
-}
-
-impl Taker {
-    fn traded(&self) -> Lots {
-        self.entry.lots - self.remaining
-    }
-}
 
 impl Model {
     pub(crate) fn match_entries(&mut self) {
-        let entries = std::mem::take(&mut self.block.admitted);
+        let mut entries = std::mem::take(&mut self.block.admitted);
+        entries.extend(self.block.refused.clone());
         for group in self.groups() {
             let mut here: Vec<Entry> = entries
                 .iter()
-                .filter(|e| self.group_of(e.market) == group)
+                .filter(|e| self.group_of(e.order.market) == group)
                 .cloned()
                 .collect();
             here.sort_by_key(|entry| GroupKey {
@@ -54,225 +32,118 @@ impl Model {
             for entry in here {
                 let place = entry.place;
                 let result = self.enter(group, entry);
-                self.answer(place, result);
+                if let (Some(place), Some(result)) = (place, result) {
+                    self.answer(place, result);
+                }
             }
             self.trim(group);
         }
     }
 
-    /// Gives an order its id and lets it trade and rest.
-    fn enter(&mut self, group: GroupId, entry: Entry) -> ActionResult {
-        self.state.ids += 1;
-        let id = OrderId(u64::from(group.0) << 50 | self.state.ids);
-        let result = |code, filled| ActionResult {
+    /// Gives an order its id, if it has none, and lets it wait, or trade and rest. A triggered
+    /// order that was refused only ends.
+    fn enter(&mut self, group: GroupId, entry: Entry) -> Option<ActionResult> {
+        let id = match entry.triggered {
+            Some(id) if self.block.refused.iter().any(|e| e.triggered == Some(id)) => {
+                let event = self.remove(id, Removal::Refused);
+                self.group_event(group, event);
+                return None;
+            }
+            Some(id) => {
+                self.state.waiting.remove(&id);
+                id
+            }
+            None => {
+                self.state.ids += 1;
+                OrderId(u64::from(group.0) << 50 | self.state.ids)
+            }
+        };
+        let (code, filled) = if entry.waits() {
+            (self.wait(group, &entry, id), 0)
+        } else if entry.order.may_take() {
+            self.match_taker(Taker::new(entry, id))
+        } else {
+            (self.post(entry, id), 0)
+        };
+        Some(ActionResult {
             code,
             order: Some(id),
             filled,
-        };
-        if entry.post_only {
-            let other = entry.side.opposite();
-            if self.crossing(entry.market, other, entry.price).is_some() {
-                return result(Code::PostOnlyWouldTrade, 0);
+        })
+    }
+
+    /// Rests a post-only order, one tick behind the other side's best price if it slides.
+    fn post(&mut self, mut entry: Entry, id: OrderId) -> Code {
+        let (market, side) = (entry.order.market, entry.order.side);
+        if let Some(best) = self.crossing(market, side.opposite(), entry.order.price) {
+            let price = best.price - sign(side);
+            let most = self.spec.markets[market.index()].max_price;
+            let slides = entry.order.post_only == PostOnly::Slide;
+            if !slides || !(1..=most).contains(&price) {
+                self.coverage.count_if(slides, "nowhere to slide to");
+                return Code::PostOnlyWouldTrade;
             }
-            let lots = entry.lots;
-            let code = self.rest(&Taker {
-                entry,
-                id,
-                remaining: lots,
-            });
-            return result(code, 0);
+            self.coverage.count(&format!("slide, {side:?}"));
+            entry.order.price = price;
         }
-        let untouched = (entry.tif == TimeInForce::Fok).then(|| self.clone());
-        let lots = entry.lots;
-        let mut taker = Taker {
-            entry,
-            id,
-            remaining: lots,
-        };
+        self.rest(&Taker::new(entry, id))
+    }
+
+    /// Matches an order that may take. Returns its code and what it traded.
+    fn match_taker(&mut self, mut taker: Taker) -> (Code, Lots) {
+        let untouched = (taker.entry.order.tif == TimeInForce::Fok).then(|| self.clone());
+        let lots = taker.remaining;
         let stop = self.take(&mut taker);
-        if let Some(untouched) = untouched
-            && taker.remaining > 0
-        {
-            *self = untouched;
-            taker.remaining = lots;
-            self.removed(&taker, Removal::Ioc);
-            return result(Code::FokUnfilled, 0);
+        if let Some(untouched) = untouched {
+            if taker.traded < lots {
+                *self = untouched;
+                self.removed(&taker, lots, Removal::Ioc);
+                return (Code::FokUnfilled, 0);
+            }
+            self.coverage.count("FOK order filled");
         }
-        self.coverage
-            .count_if(taker.entry.tif == TimeInForce::Fok, "FOK order filled");
-        let traded = taker.traded();
-        let code = if taker.remaining == 0 {
-            Code::Ok
-        } else {
-            self.finish(&taker, stop)
+        let code = match stop {
+            Stop::SelfTrade if taker.remaining == 0 => Code::SelfTrade,
+            _ if taker.remaining == 0 => Code::Ok,
+            _ => self.finish(&taker, stop),
         };
-        result(code, traded)
+        (code, taker.traded)
     }
 
     /// Cancels or rests what is left of a taking order.
     fn finish(&mut self, taker: &Taker, stop: Stop) -> Code {
         let (reason, code) = match stop {
-            Stop::NoMatch if taker.entry.may_rest() => return self.rest(taker),
+            Stop::NoMatch if taker.entry.order.may_rest() => return self.rest(taker),
             Stop::NoMatch => (Removal::Ioc, Code::Ok),
             Stop::FillLimit => (Removal::FillLimit, Code::FillLimit),
             Stop::SelfTrade => (Removal::SelfTrade, Code::SelfTrade),
             Stop::ReduceOnly => (Removal::ReduceOnly, reduce_only_code(taker)),
             Stop::Uncovered => (Removal::Uncovered, Code::Uncovered),
         };
-        self.removed(taker, reason);
+        self.removed(taker, taker.remaining, reason);
         code
-    }
-
-    /// Meets resting orders until nothing remains, nothing crosses, or a rule stops it.
-    fn take(&mut self, taker: &mut Taker) -> Stop {
-        let entry = taker.entry.clone();
-        let spec = self.spec.markets[entry.market.index()].clone();
-        let mut met = 0;
-        while taker.remaining > 0 {
-            let crossing = self.crossing(entry.market, entry.side.opposite(), entry.price);
-            let Some(maker) = crossing else { break };
-            if met == entry.max_fills {
-                return Stop::FillLimit;
-            }
-            met += 1;
-            if maker.expiry > 0 && maker.expiry <= self.block.time {
-                self.coverage.count("expired maker removed");
-                self.remove_maker(&maker, Removal::Expired);
-                continue;
-            }
-            if maker.account == entry.account && !spec.self_trade {
-                return Stop::SelfTrade;
-            }
-            let mut lots = maker.remaining.min(taker.remaining);
-            if maker.reduce_only {
-                let most = self.may_reduce(maker.account, entry.market, maker.side);
-                self.coverage.count_if(most < lots, "reduce-only maker cut");
-                lots = lots.min(most);
-                if lots == 0 {
-                    self.remove_maker(&maker, Removal::ReduceOnly);
-                    continue;
-                }
-            }
-            let fee = spec.maker_fee_ppm;
-            let most = self.allowed_lots(maker.account, entry.market, maker.side, maker.price, fee);
-            self.coverage
-                .count_if(most > 0 && most < lots, "uncovered maker cut");
-            lots = lots.min(most);
-            if lots == 0 {
-                self.remove_maker(&maker, Removal::Uncovered);
-                continue;
-            }
-            if entry.reduce_only {
-                lots = lots.min(self.may_reduce(entry.account, entry.market, entry.side));
-                if lots == 0 {
-                    return Stop::ReduceOnly;
-                }
-            }
-            let fee = spec.taker_fee_ppm;
-            let most = self.allowed_lots(entry.account, entry.market, entry.side, maker.price, fee);
-            self.coverage
-                .count_if(most > 0 && most < lots, "uncovered taker cut");
-            lots = lots.min(most);
-            if lots == 0 {
-                return Stop::Uncovered;
-            }
-            self.trade(&maker, taker, lots);
-        }
-        Stop::NoMatch
-    }
-
-    fn may_reduce(&self, account: Account, market: MarketId, side: Side) -> Lots {
-        reducible(self.state.position(account, market), side)
-    }
-
-    /// Lots that the account's flag allows; all of them without it.
-    fn allowed_lots(
-        &self,
-        account: Account,
-        market: MarketId,
-        side: Side,
-        price: i64,
-        fee_ppm: i32,
-    ) -> Lots {
-        if self.is_flagged(account) {
-            self.allowed_uncovered(account, market, side, price, fee_ppm)
-        } else {
-            Lots::MAX
-        }
-    }
-
-    fn remove_maker(&mut self, maker: &RestingOrder, reason: Removal) {
-        let event = self.remove(maker.id, reason);
-        self.group_event(self.group_of(maker.market), event);
-    }
-
-    /// One fill. It is settled at once: nothing in this pass looks at balances.
-    fn trade(&mut self, maker: &RestingOrder, taker: &mut Taker, lots: Lots) {
-        let market = maker.market;
-        let resting = self
-            .state
-            .orders
-            .get_mut(&maker.id)
-            .expect("it was found in the book");
-        resting.remaining -= lots;
-        resting.filled += lots;
-        if resting.remaining == 0 {
-            self.state.orders.remove(&maker.id);
-        }
-        taker.remaining -= lots;
-        let taker_account = taker.entry.account;
-        let (maker_fee, taker_fee) = self.settle(maker, taker_account, lots);
-        self.block
-            .traded
-            .extend([(maker.account, market), (taker_account, market)]);
-        self.state.trades[market.index()] += 1;
-        let fill = Event::Fill {
-            market,
-            trade: self.state.trades[market.index()],
-            maker: maker.id,
-            maker_account: maker.account,
-            taker: taker.id,
-            taker_account,
-            taker_side: taker.entry.side,
-            price: maker.price,
-            size: lots,
-            maker_fee,
-            taker_fee,
-        };
-        self.group_event(self.group_of(market), fill);
     }
 
     /// Puts what is left into the book, if a reduce-only order still has something to reduce.
     fn rest(&mut self, taker: &Taker) -> Code {
         let entry = &taker.entry;
         let mut size = taker.remaining;
-        if entry.reduce_only {
-            size = size.min(self.may_reduce(entry.account, entry.market, entry.side));
+        if entry.order.reduce_only {
+            let most = self.may_reduce(entry.account, entry.order.market, entry.order.side);
+            size = size.min(most);
             if size == 0 {
-                self.removed(taker, Removal::ReduceOnly);
+                self.removed(taker, taker.remaining, Removal::ReduceOnly);
                 return reduce_only_code(taker);
             }
             self.coverage
                 .count_if(size < taker.remaining, "reduce-only order rests in part");
         }
-        self.state.priorities += 1;
-        let order = RestingOrder {
-            id: taker.id,
-            market: entry.market,
-            account: entry.account,
-            side: entry.side,
-            price: entry.price,
-            remaining: size,
-            filled: entry.filled + taker.traded(),
-            expiry: entry.expiry(),
-            post_only: entry.post_only,
-            reduce_only: entry.reduce_only,
-            client_id: entry.client_id,
-            label: entry.label,
-            stamp: entry.stamp(),
-            priority: self.state.priorities,
-            height: self.block.height,
-        };
+        let mut order = self.place(entry, taker.id, size, taker.traded);
+        order.shown = shown_of(order.display, size);
+        self.coverage
+            .count_if(order.shown < size, "iceberg order rests");
+        self.coverage
+            .count_if(entry.triggered.is_some(), "triggered order rests");
         let rested = Event::Rested {
             market: order.market,
             order: order.id,
@@ -280,24 +151,44 @@ impl Model {
             side: order.side,
             price: order.price,
             size,
+            shown: order.shown,
             client_id: order.client_id,
         };
+        self.group_event(self.group_of(order.market), rested);
         self.state.orders.insert(order.id, order);
-        self.group_event(self.group_of(taker.entry.market), rested);
         Code::Ok
     }
 
-    /// The event for what is left of an order that never rested.
-    fn removed(&mut self, taker: &Taker, reason: Removal) {
-        let event = Event::Removed {
-            market: taker.entry.market,
-            order: taker.id,
-            account: taker.entry.account,
-            size: taker.remaining,
-            reason,
-            client_id: taker.entry.client_id,
-        };
-        self.group_event(self.group_of(taker.entry.market), event);
+    /// An order at the next place in time that shows nothing yet.
+    pub(crate) fn place(
+        &mut self,
+        entry: &Entry,
+        id: OrderId,
+        remaining: Lots,
+        traded: Lots,
+    ) -> PlacedOrder {
+        let order = &entry.order;
+        PlacedOrder {
+            id,
+            market: order.market,
+            account: entry.account,
+            side: order.side,
+            price: order.price,
+            remaining,
+            shown: 0,
+            display: order.display,
+            filled: entry.filled + traded,
+            tif: order.tif,
+            post_only: order.post_only,
+            reduce_only: order.reduce_only,
+            self_trade: order.self_trade,
+            self_trade_scope: order.self_trade_scope,
+            client_id: order.client_id,
+            label: order.label,
+            stamp: entry.stamp(),
+            priority: self.state.next_priority(),
+            height: self.block.height,
+        }
     }
 
     /// Cuts resting reduce-only orders, the newest first, to the positions that trades left.
@@ -336,7 +227,7 @@ impl Model {
 }
 
 fn reduce_only_code(taker: &Taker) -> Code {
-    if taker.traded() == 0 {
+    if taker.traded == 0 {
         Code::ReduceOnly
     } else {
         Code::Ok

@@ -1,13 +1,10 @@
-//! Pass 0: unpack, prices, flags, sweeps.
+//! Pass 0: unpack, statuses, prices, flags. `sweep` and `trigger` hold the rest of it.
 
 use crate::Model;
-use crate::margin::{Open, Rate};
-use crate::state::RestingOrder;
 use ballast_types::{
-    Account, ActionResult, Code, Decoded, Event, GroupId, Hash, Removal, Tx, TxResult, decode,
-    tx_hash, verify,
+    Account, ActionResult, Code, Decoded, Event, Hash, MarketStatus, PriceKind, Tx, TxResult,
+    decode, tx_hash, verify,
 };
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// A transaction that may be authorised, and where its result goes.
@@ -19,10 +16,15 @@ pub(crate) struct Unpacked {
 impl Model {
     pub(crate) fn open(&mut self, txs: &[Vec<u8>]) -> Vec<Unpacked> {
         let unpacked = self.unpack(txs);
+        self.apply_statuses();
         self.apply_prices();
         self.flag();
         for group in self.groups() {
             self.sweep_expired(group);
+        }
+        self.switch_off();
+        for group in self.groups() {
+            self.trigger(group);
         }
         self.sweep_uncovered();
         unpacked
@@ -71,10 +73,27 @@ impl Model {
         Ok(*tx)
     }
 
+    fn apply_statuses(&mut self) {
+        for (market, status) in std::mem::take(&mut self.state.pending_statuses) {
+            self.coverage.count(&format!("status {status:?}"));
+            self.state.statuses[market.index()] = status;
+            self.block.events.push(Event::Status { market, status });
+        }
+    }
+
     fn apply_prices(&mut self) {
-        for (market, price) in std::mem::take(&mut self.state.pending) {
-            self.state.marks[market.index()] = price;
-            self.block.events.push(Event::Mark { market, price });
+        for ((market, kind), price) in std::mem::take(&mut self.state.pending) {
+            if self.state.statuses[market.index()] == MarketStatus::Suspended {
+                self.coverage.count("price of a suspended market waits");
+                self.state.pending.insert((market, kind), price);
+                continue;
+            }
+            let (prices, event) = match kind {
+                PriceKind::Mark => (&mut self.state.marks, Event::Mark { market, price }),
+                PriceKind::Index => (&mut self.state.indexes, Event::Index { market, price }),
+            };
+            prices[market.index()] = price;
+            self.block.events.push(event);
         }
     }
 
@@ -89,104 +108,6 @@ impl Model {
                 }
             }
             self.state.accounts.insert(account, uncovered);
-        }
-    }
-
-    fn sweep_expired(&mut self, group: GroupId) {
-        let time = self.block.time;
-        let orders = self.state.orders.values();
-        let mut expired: Vec<_> = orders
-            .filter(|order| order.expiry > 0 && order.expiry <= time)
-            .filter(|order| self.group_of(order.market) == group)
-            .map(|order| (order.expiry, order.priority, order.id))
-            .collect();
-        expired.sort_unstable();
-        if expired.len() > self.sweep_quota() {
-            self.coverage.count("expired sweep stopped by its quota");
-        }
-        for (_, _, id) in expired.into_iter().take(self.sweep_quota()) {
-            self.coverage.count("expired order swept");
-            let event = self.remove(id, Removal::Expired);
-            self.block.events.push(event);
-        }
-    }
-
-    fn sweep_uncovered(&mut self) {
-        let mut quota = self.sweep_quota();
-        let flagged: Vec<Account> = self
-            .state
-            .accounts
-            .iter()
-            .filter(|(_, uncovered)| **uncovered)
-            .map(|(account, _)| *account)
-            .collect();
-        for account in flagged {
-            self.sweep_account(account, &mut quota);
-            if self.is_covered(account) {
-                self.coverage.count("flag cleared by the sweep");
-                self.state.accounts.insert(account, false);
-            }
-        }
-    }
-
-    fn sweep_account(&mut self, account: Account, quota: &mut usize) {
-        let orders = self.state.orders.values();
-        let mut orders: Vec<RestingOrder> = orders
-            .filter(|order| order.account == account)
-            .cloned()
-            .collect();
-        orders.sort_by_key(|order| {
-            Reverse((order.height, self.group_of(order.market), order.priority))
-        });
-        for order in orders {
-            if self.is_covered(account) {
-                return;
-            }
-            if *quota == 0 {
-                self.coverage.count("uncovered sweep stopped by its quota");
-                return;
-            }
-            if self.adds_to_requirement(&order) {
-                *quota -= 1;
-                self.coverage.count("uncovered order swept");
-                let event = self.remove(order.id, Removal::Uncovered);
-                self.block.events.push(event);
-            }
-        }
-    }
-
-    /// True when the order's own term is below zero in the binding scenario of its market.
-    fn adds_to_requirement(&self, order: &RestingOrder) -> bool {
-        let open = self.open_orders(order.account);
-        let requirement = |scenario| {
-            self.scenario(
-                order.account,
-                order.market,
-                scenario,
-                Rate::Maintenance,
-                &open,
-            )
-        };
-        let binding = if requirement(1) >= requirement(-1) {
-            1
-        } else {
-            -1
-        };
-        self.term(&order.open(), binding, Rate::Maintenance) < 0
-    }
-
-    fn sweep_quota(&self) -> usize {
-        usize::try_from(self.spec.limits.sweep_orders).expect("32 bits fit")
-    }
-}
-
-impl RestingOrder {
-    pub(crate) fn open(&self) -> Open {
-        Open {
-            market: self.market,
-            side: self.side,
-            price: self.price,
-            lots: self.remaining,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Pass 5 and the end of the block: positions, cash, fees, and the events that report them.
 
 use crate::margin::fee;
-use crate::state::{Position, RestingOrder, sign};
+use crate::state::{PlacedOrder, Position, sign};
 use crate::{Levels, Model};
 use ballast_types::{
     Account, AssetId, Atoms, BlockEvents, Event, Lots, MarketId, MarketKind, Side, Ticks,
@@ -13,7 +13,7 @@ impl Model {
     /// taker.
     pub(crate) fn settle(
         &mut self,
-        maker: &RestingOrder,
+        maker: &PlacedOrder,
         taker: Account,
         lots: Lots,
     ) -> (Atoms, Atoms) {

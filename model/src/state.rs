@@ -4,7 +4,8 @@ use crate::Model;
 use crate::admit::Entry;
 use ballast_types::{
     Account, AccountId, ActionResult, AssetId, Atoms, ChainSpec, Code, Event, GroupId, Hash, KeyId,
-    Lots, MarketId, OrderId, SetAgent, Side, Ticks, TimeMs, TxResult,
+    Lots, MarketId, MarketStatus, Order, OrderId, PostOnly, PriceKind, SelfTrade, SelfTradeScope,
+    SetAgent, Side, Ticks, TimeInForce, TimeMs, Trigger, TxResult,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +19,9 @@ pub(crate) struct Position {
 /// Nonce and index of an action: what floors compare.
 pub(crate) type Stamp = (u64, u16);
 
-/// An order that rests in a book.
+/// An order that rests in a book, or waits for its trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestingOrder {
+pub struct PlacedOrder {
     /// Id in the numbering of the model: the group in the upper 14 bits, then a running number.
     pub id: OrderId,
     /// Market.
@@ -31,16 +32,24 @@ pub struct RestingOrder {
     pub side: Side,
     /// Limit.
     pub price: Ticks,
-    /// Lots that still rest.
+    /// Lots that still rest or wait, hidden ones included.
     pub remaining: Lots,
+    /// Lots that the book shows: all of them, unless it is an iceberg. None of one that waits.
+    pub shown: Lots,
+    /// Of an iceberg, how many lots show at a time.
+    pub display: Option<Lots>,
     /// Lots that traded, also before amends.
     pub filled: Lots,
-    /// Block time in ms from which it may not trade; 0 is none.
-    pub expiry: TimeMs,
+    /// Until when it may trade.
+    pub tif: TimeInForce,
     /// Entered as post-only.
-    pub post_only: bool,
+    pub post_only: PostOnly,
     /// Reduce-only.
     pub reduce_only: bool,
+    /// What it does when it takes again and meets one that it must not trade with.
+    pub self_trade: SelfTrade,
+    /// Whose orders those are.
+    pub self_trade_scope: SelfTradeScope,
     /// The client's id.
     pub client_id: Option<u128>,
     /// Label.
@@ -49,8 +58,24 @@ pub struct RestingOrder {
     pub stamp: (u64, u16),
     /// Place in time: a counter of the group.
     pub priority: u64,
-    /// Height at which it began to rest.
+    /// Height at which it began to rest or to wait.
     pub height: u64,
+}
+
+/// An order that waits for its trigger. It is in no book and in no requirement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingOrder {
+    /// The order itself.
+    pub placed: PlacedOrder,
+    /// How many resting orders it may meet when it enters.
+    pub max_fills: u16,
+    /// What it waits for.
+    pub trigger: Trigger,
+    /// Of a trailing order that is active, the best price seen since: the highest for an ask, the
+    /// lowest for a bid.
+    pub extreme: Option<Ticks>,
+    /// The condition held once; it enters as soon as the market is open and its turn comes.
+    pub due: bool,
 }
 
 /// What belongs to a master rather than to one of its accounts.
@@ -91,18 +116,30 @@ pub(crate) struct State {
     pub(crate) masters: BTreeMap<AccountId, Master>,
     pub(crate) balances: BTreeMap<(Account, AssetId), Atoms>,
     pub(crate) positions: BTreeMap<(Account, MarketId), Position>,
-    pub(crate) orders: BTreeMap<OrderId, RestingOrder>,
+    /// Orders that rest.
+    pub(crate) orders: BTreeMap<OrderId, PlacedOrder>,
+    pub(crate) waiting: BTreeMap<OrderId, WaitingOrder>,
+    /// Deadlines of the dead man's switches that are armed.
+    pub(crate) deadlines: BTreeMap<Account, TimeMs>,
     pub(crate) floors: BTreeMap<(Account, GroupId), Floors>,
-    /// By market.
+    /// By market; 0 for spot.
     pub(crate) marks: Vec<Ticks>,
+    /// By market; 0 is none.
+    pub(crate) indexes: Vec<Ticks>,
+    /// Price of the last trade, by market; 0 is none.
+    pub(crate) lasts: Vec<Ticks>,
+    /// By market.
+    pub(crate) statuses: Vec<MarketStatus>,
     /// Number of the last trade, by market.
     pub(crate) trades: Vec<u64>,
-    /// Prices that become marks in the next block.
-    pub(crate) pending: BTreeMap<MarketId, Ticks>,
+    /// Prices that take effect in the next block, or when the market is no longer suspended.
+    pub(crate) pending: BTreeMap<(MarketId, PriceKind), Ticks>,
+    /// Statuses that take effect in the next block.
+    pub(crate) pending_statuses: BTreeMap<MarketId, MarketStatus>,
     pub(crate) fee_pool: Atoms,
     /// Orders that got an id so far.
     pub(crate) ids: u64,
-    /// Orders that began to rest so far.
+    /// Places in time that were given so far.
     pub(crate) priorities: u64,
 }
 
@@ -120,8 +157,12 @@ pub(crate) struct Block {
     pub(crate) events: Vec<Event>,
     /// Events of the group pass that runs.
     pub(crate) group_events: BTreeMap<GroupId, Vec<Event>>,
+    /// Waiting orders that enter in this block.
+    pub(crate) triggered: Vec<OrderId>,
     /// Orders that pass 3 admitted and pass 4 has not matched yet, in the order of admission.
     pub(crate) admitted: Vec<Entry>,
+    /// Triggered orders that pass 3 refused.
+    pub(crate) refused: Vec<Entry>,
     /// Accounts and markets that had a fill.
     pub(crate) traded: BTreeSet<(Account, MarketId)>,
 }
@@ -134,10 +175,16 @@ impl State {
             balances: BTreeMap::new(),
             positions: BTreeMap::new(),
             orders: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
             floors: BTreeMap::new(),
             marks: spec.markets.iter().map(|market| market.mark).collect(),
+            indexes: spec.markets.iter().map(|market| market.mark).collect(),
+            lasts: vec![0; spec.markets.len()],
+            statuses: vec![MarketStatus::Open; spec.markets.len()],
             trades: vec![0; spec.markets.len()],
             pending: BTreeMap::new(),
+            pending_statuses: BTreeMap::new(),
             fee_pool: 0,
             ids: 0,
             priorities: 0,
@@ -182,6 +229,43 @@ impl State {
     pub(crate) fn mark(&self, market: MarketId) -> Ticks {
         self.marks[market.index()]
     }
+
+    /// The next place in time.
+    pub(crate) fn next_priority(&mut self) -> u64 {
+        self.priorities += 1;
+        self.priorities
+    }
+}
+
+impl PlacedOrder {
+    /// True when it may not trade any more.
+    pub(crate) fn is_dead(&self, time: TimeMs, height: u64) -> bool {
+        match self.tif {
+            TimeInForce::Gtt(end) => end <= time,
+            TimeInForce::Gtb(end) => end <= height,
+            _ => false,
+        }
+    }
+
+    /// What it would ask for as a new order of `size` lots.
+    pub(crate) fn terms(&self, price: Ticks, size: Lots, max_fills: u16) -> Order {
+        Order {
+            market: self.market,
+            side: self.side,
+            price,
+            size,
+            tif: self.tif,
+            post_only: self.post_only,
+            reduce_only: self.reduce_only,
+            client_id: self.client_id,
+            label: self.label,
+            max_fills,
+            self_trade: self.self_trade,
+            self_trade_scope: self.self_trade_scope,
+            display: self.display,
+            trigger: None,
+        }
+    }
 }
 
 impl Model {
@@ -214,12 +298,16 @@ impl Model {
         (0..self.spec.markets.len()).map(|at| MarketId(u32::try_from(at).expect("fits an id")))
     }
 
-    /// The resting orders of an account in a group, by ascending priority.
-    pub(crate) fn resting(&self, account: Account, group: GroupId) -> Vec<RestingOrder> {
+    /// Orders that rest and orders that wait.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = &PlacedOrder> {
+        let waiting = self.state.waiting.values().map(|waiting| &waiting.placed);
+        self.state.orders.values().chain(waiting)
+    }
+
+    /// The resting and waiting orders of an account in a group, by ascending priority.
+    pub(crate) fn placed_by(&self, account: Account, group: GroupId) -> Vec<PlacedOrder> {
         let mut orders: Vec<_> = self
-            .state
-            .orders
-            .values()
+            .placed()
             .filter(|order| order.account == account && self.group_of(order.market) == group)
             .cloned()
             .collect();

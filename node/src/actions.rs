@@ -1,6 +1,7 @@
 //! Actions as people write them, on the command line and in the JSON of `ballast tx batch`.
 //! [`crate::listing`] converts them to those of the chain.
 
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Subcommand, ValueEnum};
@@ -12,7 +13,7 @@ use crate::units::Span;
 /// One action. In JSON the field `action` names it, the others are the options' names with `_` for
 /// `-`.
 #[derive(Clone, Debug, Subcommand, Deserialize)]
-#[serde(tag = "action", rename_all = "lowercase")]
+#[serde(tag = "action", rename_all = "kebab-case")]
 pub enum ActionSpec {
     /// Place an order
     #[command(
@@ -20,7 +21,19 @@ pub enum ActionSpec {
         ballast tx order --account 1 --market BTC-PERP --side buy --size 0.5 --price 99000 \
         --tif 5m\nSell at once, at most 1 % below the best bid:\n  \
         ballast tx order --account 1 --market ETH/USDC --side sell --size 2 --type market \
-        --slippage 1"
+        --slippage 1\nStop loss: close a long position when the mark falls to 97000, at any price down \
+        to 2 % below that:\n  \
+        ballast tx order --account 1 --market BTC-PERP --side sell --size 0.5 --reduce-only \
+        --type market --slippage 2 --trigger mark --below 97000\nTake profit with a limit order when \
+        the last trade was at 105000 or above:\n  \
+        ballast tx order --account 1 --market BTC-PERP --side sell --size 0.5 --price 104900 \
+        --trigger last --above 105000\nTrailing stop: from an index of 102000 on, sell when it has \
+        fallen by 2 % from its highest:\n  \
+        ballast tx order --account 1 --market BTC-PERP --side sell --size 0.5 --reduce-only \
+        --type ioc --price 90000 --trigger index --trail 2% --activation 102000\nIceberg: bid for 5, \
+        show 0.5 at a time, until block 250000:\n  \
+        ballast tx order --account 1 --market BTC-PERP --side buy --size 5 --price 99000 \
+        --display 0.5 --tif block:250000"
     )]
     Order(OrderSpec),
     /// Cancel one order or many
@@ -46,12 +59,25 @@ pub enum ActionSpec {
         ballast tx agent --account 1 --address ballast1... --valid-for 30d --markets BTC-PERP\n  \
         ballast tx agent --account 1 --address ballast1... --remove")]
     Agent(AgentSpec),
-    /// Publish mark prices, as a price authority
+    /// Publish mark and index prices, as a price authority
     #[command(
-        after_help = "Example: account 0 of a localnet is a price authority:\n  \
-        ballast tx prices --account 0 BTC-PERP=100500 ETH-PERP=4010"
+        after_help = "They count from the next block on. Example: account 0 of a localnet is a \
+        price authority:\n  \
+        ballast tx prices --account 0 BTC-PERP=100500 ETH-PERP=4010 index:BTC-PERP=100490 \
+        index:BTC/USDC=100480"
     )]
     Prices(PricesSpec),
+    /// Change what a market takes, as a price authority
+    #[command(after_help = "It counts from the next block on. Examples:\n  \
+        ballast tx status --account 0 BTC-PERP cancel-only\n  \
+        ballast tx status --account 0 BTC-PERP open")]
+    Status(StatusSpec),
+    /// Dead man's switch: cancel all orders of the account unless this is sent again in time
+    #[command(
+        after_help = "Examples: within 30 s of block time send it again, or all orders go:\n  \
+        ballast tx cancel-after --account 1 30s\n  ballast tx cancel-after --account 1 off"
+    )]
+    CancelAfter(CancelAfterSpec),
 }
 
 /// See [`ActionSpec::Order`].
@@ -70,16 +96,54 @@ pub struct OrderSpec {
     /// Limit, or the worst price of a market order
     #[arg(long)]
     pub price: Option<Decimal>,
-    /// What the order does on arrival
+    /// What the order does on arrival, or once it is triggered
     #[arg(long = "type", value_enum, default_value = "limit")]
     #[serde(default, rename = "type")]
     pub order_type: OrderType,
-    /// Market orders without a price: how far from the best price they go, in percent
+    /// Market orders without a price: how far from the best price they go, or from the price of
+    /// --above or --below, in percent
     #[arg(long, value_name = "PERCENT")]
     pub slippage: Option<Decimal>,
-    /// How long it may rest: `gtc`, or a time such as 30s or 5m
+    /// How long it may rest: `gtc`, a time such as 30s or 5m, or `block:H`, until that height
     #[arg(long, value_name = "TIME")]
     pub tif: Option<Tif>,
+    /// The order waits until this price of its market is as --above, --below or --trail says
+    #[arg(
+        long,
+        value_enum,
+        value_name = "PRICE",
+        help_heading = "Waiting for a price"
+    )]
+    pub trigger: Option<SourceName>,
+    /// Wait for a price at or above this
+    #[arg(long, value_name = "P", help_heading = "Waiting for a price")]
+    pub above: Option<Decimal>,
+    /// Wait for a price at or below this
+    #[arg(long, value_name = "P", help_heading = "Waiting for a price")]
+    pub below: Option<Decimal>,
+    /// Wait until the price has turned by this: when selling, below its highest; when buying, above
+    /// its lowest. A distance such as 250, or a fraction such as 2%
+    #[arg(
+        long,
+        value_name = "DISTANCE|PERCENT%",
+        help_heading = "Waiting for a price"
+    )]
+    pub trail: Option<Trail>,
+    /// With --trail: look only from this price on; when selling at or above, when buying at or below
+    /// [default: at once]
+    #[arg(long, value_name = "P", help_heading = "Waiting for a price")]
+    pub activation: Option<Decimal>,
+    /// Iceberg: show only this much of the size at a time
+    #[arg(long, value_name = "SIZE")]
+    pub display: Option<Decimal>,
+    /// What happens when it meets an order that it must not trade with
+    #[arg(long, value_enum, default_value = "cancel-taker")]
+    #[serde(default)]
+    pub self_trade: SelfTradeName,
+    /// Whose orders those are: of the same account, or of all subaccounts of the master
+    #[arg(long, value_enum, default_value = "account")]
+    #[serde(default)]
+    pub self_trade_scope: ScopeName,
     /// Only ever shrink the position
     #[arg(long)]
     #[serde(default)]
@@ -192,9 +256,29 @@ pub struct AgentSpec {
 #[derive(Clone, Debug, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PricesSpec {
-    /// A perpetual and its mark price
-    #[arg(value_name = "MARKET=PRICE", required = true)]
+    /// A market and its price: of a perpetual the mark, with `index:` in front the index of any
+    #[arg(value_name = "[index:]MARKET=PRICE", required = true)]
     pub prices: Vec<String>,
+}
+
+/// See [`ActionSpec::Status`].
+#[derive(Clone, Debug, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusSpec {
+    /// Symbol or number of the market
+    pub market: String,
+    /// What it takes
+    #[arg(value_enum)]
+    pub status: StatusName,
+}
+
+/// See [`ActionSpec::CancelAfter`].
+#[derive(Clone, Debug, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelAfterSpec {
+    /// A time from 1s to 24h, or `off`
+    #[arg(value_name = "TIME")]
+    pub time: Switch,
 }
 
 /// Side of the book.
@@ -222,6 +306,60 @@ pub enum OrderType {
     Fok,
     /// Is refused when it would trade at once.
     PostOnly,
+    /// Rests one tick behind the best price of the other side when it would trade at once.
+    PostOnlySlide,
+}
+
+/// A price of a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceName {
+    /// The mark price.
+    Mark,
+    /// The index price.
+    Index,
+    /// The last trade.
+    Last,
+}
+
+/// What happens when an order meets one that it must not trade with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelfTradeName {
+    /// What is left of the new order is cancelled.
+    #[default]
+    CancelTaker,
+    /// The resting order is cancelled.
+    CancelMaker,
+    /// Both are cancelled.
+    CancelBoth,
+    /// Both shrink by the smaller size, without a trade.
+    Decrement,
+}
+
+/// Whose orders an order must not trade with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScopeName {
+    /// Those of the same account.
+    #[default]
+    Account,
+    /// Those of all accounts of the master.
+    Master,
+}
+
+/// What a market takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatusName {
+    /// All orders.
+    Open,
+    /// Post-only orders and cancels.
+    PostOnly,
+    /// Cancels.
+    CancelOnly,
+    /// Cancels; published prices wait.
+    Suspended,
 }
 
 /// How long an order may rest.
@@ -231,6 +369,26 @@ pub enum Tif {
     Gtc,
     /// For this long.
     For(Duration),
+    /// Until this height.
+    Block(u64),
+}
+
+/// How far a price must turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trail {
+    /// In units of the price.
+    Distance(Decimal),
+    /// In percent of the best price seen.
+    Percent(Decimal),
+}
+
+/// A dead man's switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Goes off after this long.
+    After(Duration),
+    /// Disarmed.
+    Off,
 }
 
 const MAX_FILLS: u16 = 32;
@@ -260,27 +418,62 @@ fn agent_span() -> Span {
     Span(Duration::from_hours(30 * 24))
 }
 
-impl std::str::FromStr for Tif {
+impl FromStr for Tif {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "gtc" => Ok(Self::Gtc),
-            text => text
-                .parse()
-                .map(|Span(time)| Self::For(time))
-                .map_err(|e: String| e + " or gtc"),
+        if text == "gtc" {
+            return Ok(Self::Gtc);
+        }
+        if let Some(height) = text.strip_prefix("block:") {
+            let height = height.parse().map(Self::Block);
+            return height.map_err(|_| format!("{text:?} is not block: and a height"));
+        }
+        text.parse()
+            .map(|Span(time)| Self::For(time))
+            .map_err(|e: String| e + ", block:H or gtc")
+    }
+}
+
+impl FromStr for Trail {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is not a distance such as 250, or a fraction such as 2%");
+        match text.strip_suffix('%') {
+            Some(percent) => percent.parse().map(Self::Percent).map_err(|_| bad()),
+            None => text.parse().map(Self::Distance).map_err(|_| bad()),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Tif {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+impl FromStr for Switch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            text => text
+                .parse()
+                .map(|Span(time)| Self::After(time))
+                .map_err(|e: String| e + ", or off"),
+        }
     }
 }
+
+macro_rules! deserialize_from_str {
+    ($($name:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+deserialize_from_str!(Tif, Trail, Switch);
 
 /// This machine's clock in ms since 1970.
 pub fn now_ms() -> u64 {

@@ -1,10 +1,15 @@
 //! A client for the gateway's HTTP, for the commands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ballast_gateway::http_sign_hash;
+use ballast_types::{Hash, PublicKey, Secret};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::actions::now_ms;
 
 /// Longer than the gateway lets a request wait.
 const TIMEOUT: Duration = Duration::from_secs(70);
@@ -52,11 +57,36 @@ pub enum Error {
     },
 }
 
+/// A key to prove to a node, so that it tells what only the account's keys may see.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    secret: Secret,
+    chain: Hash,
+}
+
+impl Proof {
+    /// A key, and the chain's digest.
+    pub fn new(secret: Secret, chain: Hash) -> Self {
+        Self { secret, chain }
+    }
+
+    /// The value of the header `authorization` at a time in ms.
+    fn header(&self, time: u64) -> String {
+        let (key_type, key) = match self.secret.public() {
+            PublicKey::Ed25519(key) => ("ed25519", hex::encode(key)),
+            PublicKey::Secp256k1(key) => ("secp256k1", hex::encode(key)),
+        };
+        let signature = self.secret.sign(&http_sign_hash(&self.chain, time));
+        format!("Ballast {key_type} {key} {time} {}", hex::encode(signature))
+    }
+}
+
 /// A client of one node.
 #[derive(Clone, Debug)]
 pub struct Api {
     http: reqwest::Client,
     url: Url,
+    proof: Option<Arc<Proof>>,
 }
 
 impl Api {
@@ -78,7 +108,19 @@ impl Api {
                 url: url.to_owned(),
                 source,
             })?;
-        Ok(Self { http, url: parsed })
+        Ok(Self {
+            http,
+            url: parsed,
+            proof: None,
+        })
+    }
+
+    /// The same, proving a key with each question.
+    pub fn with_proof(self, proof: Proof) -> Self {
+        Self {
+            proof: Some(Arc::new(proof)),
+            ..self
+        }
     }
 
     /// Waits until the node has a block to tell about, and takes transactions.
@@ -91,7 +133,11 @@ impl Api {
     /// `GET` of a path, given in parts, which are escaped.
     pub async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Error> {
         let url = self.address(path, query);
-        self.answer(self.http.get(url.clone()), &url).await
+        let mut request = self.http.get(url.clone());
+        if let Some(proof) = &self.proof {
+            request = request.header("authorization", proof.header(now_ms()));
+        }
+        self.answer(request, &url).await
     }
 
     /// [`Self::get`], read into a type.

@@ -1,18 +1,20 @@
 //! What a chain lists, and the conversion of actions as people write them to those of the chain.
 
 use ballast_types::{
-    Account, Action, Amend, AssetId, Cancel, GroupId, KeyId, MarketId, Order, OrderId, OrderRef,
-    PriceUpdate, SetAgent, Side, TimeInForce, Transfer,
+    Account, Action, Amend, AssetId, Cancel, GroupId, KeyId, MarketId, MarketStatus, OrderId,
+    OrderRef, PriceKind, PriceUpdate, SetAgent, SetMarketStatus, Transfer,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::actions::{
-    ActionSpec, AgentSpec, AmendSpec, CancelSpec, OrderSpec, OrderType, PricesSpec, SideName, Tif,
-    TransferSpec, millis, now_ms,
+    ActionSpec, AgentSpec, AmendSpec, CancelAfterSpec, CancelSpec, PricesSpec, StatusName,
+    StatusSpec, Switch, TransferSpec, millis, now_ms,
 };
 use crate::api::{self, Api};
 use crate::units;
+
+mod order;
 
 /// What conversion needs to know of the chain, as the gateway tells it.
 #[derive(Debug)]
@@ -58,22 +60,12 @@ struct Asset {
 }
 
 #[derive(Debug, Deserialize)]
-struct Best {
-    bid: Option<Level>,
-    ask: Option<Level>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Level {
-    price: i64,
-}
-
-#[derive(Debug, Deserialize)]
 struct Resting {
     market: String,
     price: i64,
     remaining: i64,
     filled: i64,
+    post_only: String,
 }
 
 /// Why an action cannot be made.
@@ -121,90 +113,12 @@ impl Listing {
             ActionSpec::Transfer(transfer) => Action::Transfer(self.transfer(account, transfer)?),
             ActionSpec::Agent(agent) => self.agent(agent)?,
             ActionSpec::Prices(prices) => Action::SetPrices(self.prices(prices)?),
+            ActionSpec::Status(status) => Action::SetMarketStatus(self.status(status)?),
+            ActionSpec::CancelAfter(CancelAfterSpec { time }) => Action::CancelAfter(match time {
+                Switch::After(time) => millis(*time),
+                Switch::Off => 0,
+            }),
         })
-    }
-
-    async fn order(&self, api: &Api, spec: &OrderSpec) -> Result<Order, Error> {
-        let market = self.market(&spec.market)?;
-        let side = match spec.side {
-            SideName::Buy => Side::Buy,
-            SideName::Sell => Side::Sell,
-        };
-        let rests = matches!(spec.order_type, OrderType::Limit | OrderType::PostOnly);
-        if let (Some(tif), false) = (spec.tif, rests) {
-            return Err(format!(
-                "tif: {tif:?} is for orders that rest, not {:?}",
-                spec.order_type
-            )
-            .into());
-        }
-        let tif = match (spec.order_type, spec.tif) {
-            (OrderType::Market | OrderType::Ioc, _) => TimeInForce::Ioc,
-            (OrderType::Fok, _) => TimeInForce::Fok,
-            (_, Some(Tif::For(time))) => TimeInForce::Gtt(now_ms().saturating_add(millis(time))),
-            (_, Some(Tif::Gtc) | None) => TimeInForce::Gtc,
-        };
-        let post_only = spec.order_type == OrderType::PostOnly;
-        Ok(Order {
-            market: MarketId(market.id),
-            side,
-            price: self.price_of(api, spec, market, side).await?,
-            size: units::multiple("size", spec.size, market.lot, &lot_of(market))?,
-            tif,
-            post_only,
-            reduce_only: spec.reduce_only,
-            client_id: spec.client_id,
-            label: spec.label,
-            max_fills: if post_only { 0 } else { spec.max_fills },
-        })
-    }
-
-    /// The limit of an order, in ticks.
-    async fn price_of(
-        &self,
-        api: &Api,
-        spec: &OrderSpec,
-        market: &Market,
-        side: Side,
-    ) -> Result<i64, Error> {
-        if let Some(price) = spec.price {
-            return Ok(units::multiple(
-                "price",
-                price,
-                market.tick,
-                &tick_of(market),
-            )?);
-        }
-        let Some(slippage) = spec
-            .slippage
-            .filter(|_| spec.order_type == OrderType::Market)
-        else {
-            let reason = "is missing; only market orders may name --slippage instead";
-            return Err(format!("price: {reason}").into());
-        };
-        if !(Decimal::ZERO..=Decimal::ONE_HUNDRED).contains(&slippage) {
-            return Err(format!("slippage: {slippage} is not from 0 to 100 percent").into());
-        }
-        let best: Best = api.read(&["v1", "bbo", &market.market]).await?;
-        let (level, factor) = match side {
-            Side::Buy => (best.ask, Decimal::ONE_HUNDRED + slippage),
-            Side::Sell => (best.bid, Decimal::ONE_HUNDRED - slippage),
-        };
-        let level = level.ok_or_else(|| {
-            let what = if side == Side::Buy { "asks" } else { "bids" };
-            format!(
-                "price: there are no {what} in {} to start from",
-                market.market
-            )
-        })?;
-        // Rounded towards the best price, so that the bound is never wider than asked for.
-        let bound = Decimal::from(level.price) * factor / Decimal::ONE_HUNDRED;
-        let bound = if side == Side::Buy {
-            bound.floor()
-        } else {
-            bound.ceil()
-        };
-        i64::try_from(bound).map_err(|_| format!("slippage: {slippage} leads too far").into())
     }
 
     fn cancel(&self, spec: &CancelSpec) -> Result<Cancel, Error> {
@@ -292,7 +206,10 @@ impl Listing {
             price,
             size,
             keep_on_reject: spec.keep_on_reject,
-            max_fills: spec.max_fills,
+            max_fills: match resting.post_only.as_str() {
+                "no" => spec.max_fills,
+                _ => 0,
+            },
         })
     }
 
@@ -338,16 +255,32 @@ impl Listing {
 
     fn prices(&self, spec: &PricesSpec) -> Result<Vec<PriceUpdate>, Error> {
         let price = |text: &String| {
-            let bad = || Error::Field(format!("prices: {text:?} is not MARKET=PRICE"));
-            let (name, price) = text.split_once('=').ok_or_else(bad)?;
+            let bad = || Error::Field(format!("prices: {text:?} is not [index:]MARKET=PRICE"));
+            let (kind, rest) = match text.strip_prefix("index:") {
+                Some(rest) => (PriceKind::Index, rest),
+                None => (PriceKind::Mark, text.as_str()),
+            };
+            let (name, price) = rest.split_once('=').ok_or_else(bad)?;
             let price: Decimal = price.parse().map_err(|_| bad())?;
             let market = self.market(name)?;
             Ok(PriceUpdate {
                 market: MarketId(market.id),
+                kind,
                 price: units::multiple("prices", price, market.tick, &tick_of(market))?,
             })
         };
         spec.prices.iter().map(price).collect()
+    }
+
+    fn status(&self, spec: &StatusSpec) -> Result<SetMarketStatus, Error> {
+        let status = match spec.status {
+            StatusName::Open => MarketStatus::Open,
+            StatusName::PostOnly => MarketStatus::PostOnly,
+            StatusName::CancelOnly => MarketStatus::CancelOnly,
+            StatusName::Suspended => MarketStatus::Suspended,
+        };
+        let market = MarketId(self.market(&spec.market)?.id);
+        Ok(SetMarketStatus { market, status })
     }
 
     fn market(&self, name: &str) -> Result<&Market, Error> {

@@ -4,13 +4,21 @@
 
 mod common;
 
+#[path = "user/orders.rs"]
+mod orders;
+
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use ballast::network::Network;
 use ballast_types::{Action, Cancel, MarketId, Side};
 use common::ws::{Book, Ws, queried};
 use common::{
     Process, api, assert_ports_free, execute, free_base, is_installed, limit, run, wait_for,
+};
+use orders::{
+    icebergs_show_a_part_and_own_orders_do_not_trade, markets_have_bounds_and_statuses,
+    orders_end_by_height_and_by_a_dead_mans_switch, waiting_orders_fire,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -39,6 +47,10 @@ macro_rules! suite {
                 a_user_moves_money_names_agents_and_signs_batches,
                 tables_are_for_people,
                 refusals_name_the_field_or_the_code,
+                waiting_orders_fire,
+                icebergs_show_a_part_and_own_orders_do_not_trade,
+                markets_have_bounds_and_statuses,
+                orders_end_by_height_and_by_a_dead_mans_switch,
                 blocks_come_while_nobody_trades
             );
         }
@@ -183,6 +195,44 @@ impl User {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
+    /// The node's answer to `tx`, whatever became of the actions.
+    fn sent(&self, words: &str) -> Value {
+        let output = self.run("tx", &format!("{words} --json"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{words}: {stderr}"))
+    }
+
+    /// Name of the code and lots filled of the first action of `tx`.
+    fn result(&self, words: &str) -> (String, i64) {
+        let answer = self.sent(words);
+        let action = &answer["result"]["actions"][0];
+        let name = action["name"].as_str().map(str::to_owned);
+        let filled = action["filled"].as_i64();
+        name.zip(filled)
+            .unwrap_or_else(|| panic!("{words}: {answer}"))
+    }
+
+    /// Id of the order that the first action of `tx` makes, when nothing is refused.
+    fn order(&self, words: &str) -> String {
+        let answer: Value = serde_json::from_str(&self.tx(&format!("{words} --json")))
+            .unwrap_or_else(|error| panic!("{words}: {error}"));
+        let order = &answer["result"]["actions"][0]["order"];
+        order.as_str().expect("an order").to_owned()
+    }
+
+    /// Asks until the answer passes.
+    fn until(&self, words: &str, passes: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let answer = self.query(words);
+            if passes(&answer) {
+                return answer;
+            }
+            let waited = start.elapsed();
+            assert!(waited < Duration::from_secs(20), "{words}: still {answer}");
+        }
+    }
+
     fn query(&self, words: &str) -> Value {
         let output = self.run("query", &format!("{words} --json"));
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -202,23 +252,17 @@ const BID: &str = "order --account 1 --market BTC-PERP --side buy --size 0.5 --p
 
 fn a_user_places_amends_takes_and_cancels(running: Running) {
     let user = User::new(running);
-    let sent = |words: &str| -> Value {
-        serde_json::from_str(&user.tx(&format!("{words} --json"))).expect("JSON")
-    };
-    let order = |answer: &Value| {
-        let order = &answer["result"]["actions"][0]["order"];
-        order.as_str().expect("an order").to_owned()
-    };
-    let answer = sent(BID);
+    let answer = user.sent(BID);
+    let first = &answer["result"]["actions"][0]["order"];
+    let first = first.as_str().expect("an order");
     assert_eq!(
         user.query("book BTC-PERP")["bids"][0]["size_decimal"],
         "0.5000"
     );
-    let amended = sent(&format!(
-        "amend --account 1 --order {} --price 99500.5",
-        order(&answer)
+    let amended = user.order(&format!(
+        "amend --account 1 --order {first} --price 99500.5"
     ));
-    let moved = user.query(&format!("order {}", order(&amended)));
+    let moved = user.query(&format!("order {amended}"));
     assert_eq!(
         (&moved["price_decimal"], &moved["remaining_decimal"]),
         (&json!("99500.5"), &json!("0.5000"))
@@ -303,6 +347,45 @@ fn tables_are_for_people(running: Running) {
     user.stop();
 }
 
+/// Of triggers, icebergs and what price authorities do.
+fn newer_refusals() -> Vec<(String, &'static str)> {
+    vec![
+        (
+            format!("{BID} --trigger mark"),
+            "trigger: Mark needs one of --above, --below and --trail",
+        ),
+        (
+            format!("{BID} --below 98000"),
+            "below: 98000 needs --trigger to say which price",
+        ),
+        (format!("{BID} --trigger oracle --below 1"), "'oracle'"),
+        (
+            format!("{BID} --trigger last --above 0.01"),
+            "above: 0.01 is not a multiple of the tick",
+        ),
+        (
+            format!("{BID} --trigger last --trail x%"),
+            "\"x%\" is not a distance such as 250",
+        ),
+        (
+            format!("{BID} --display 0.00001"),
+            "display: 0.00001 is not a multiple of the lot",
+        ),
+        (format!("{BID} --tif block:x"), "\"block:x\" is not block:"),
+        (
+            "prices --account 0 mark:BTC-PERP=1".to_owned(),
+            "market: \"mark:BTC-PERP\"",
+        ),
+        ("prices --account 0 BTC/USDC=1".to_owned(), "BAD_PRICE"),
+        (
+            "status --account 1 BTC-PERP open".to_owned(),
+            "NOT_PRICE_AUTHORITY",
+        ),
+        ("status --account 0 BTC-PERP shut".to_owned(), "'shut'"),
+        ("cancel-after --account 1 5ms".to_owned(), "BAD_TIMEOUT"),
+    ]
+}
+
 fn refusals_name_the_field_or_the_code(running: Running) {
     let user = User::new(running);
     for (words, reason) in [
@@ -341,7 +424,10 @@ fn refusals_name_the_field_or_the_code(running: Running) {
             "UNKNOWN_ORDER",
         ),
         ("raw 05".to_owned(), "UNDECODABLE"),
-    ] {
+    ]
+    .into_iter()
+    .chain(newer_refusals())
+    {
         let output = user.run("tx", &words);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(

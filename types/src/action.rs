@@ -33,6 +33,93 @@ pub enum TimeInForce {
     Ioc,
     /// Trades whole at once or not at all.
     Fok,
+    /// Good while block height is below this one.
+    Gtb(u64),
+}
+
+/// What an order does that must not trade at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum PostOnly {
+    /// It may trade at once.
+    #[default]
+    No,
+    /// Refused when it would trade at once.
+    Reject,
+    /// When it would trade at once, it rests one tick behind the best price of the other side.
+    Slide,
+}
+
+/// What happens when an order meets one that it must not trade with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum SelfTrade {
+    /// What is left of the order that came in is cancelled.
+    #[default]
+    CancelTaker,
+    /// The resting order is cancelled, and the other goes on.
+    CancelMaker,
+    /// Both are cancelled.
+    CancelBoth,
+    /// Both shrink by the smaller size, without a trade.
+    Decrement,
+}
+
+/// Whose resting orders an order must not trade with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum SelfTradeScope {
+    /// Those of the same account.
+    #[default]
+    Account,
+    /// Those of all accounts of the master.
+    Master,
+}
+
+/// A price that triggers watch.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
+pub enum PriceSource {
+    /// The mark price.
+    Mark,
+    /// The index price.
+    Index,
+    /// The last trade before the block.
+    Last,
+}
+
+/// How far a trailing stop stays behind the best price that it has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum Distance {
+    /// In ticks, at least 1.
+    Ticks(Ticks),
+    /// As a fraction of that best price in millionths, 1 to 999,999.
+    Ppm(u32),
+}
+
+/// When a waiting order enters the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum Condition {
+    /// The price is at or above this many ticks: a buy stop, or a take-profit of a long position.
+    AtOrAbove(Ticks),
+    /// The price is at or below this many ticks: a sell stop, or a take-profit of a short position.
+    AtOrBelow(Ticks),
+    /// The price has turned by `distance`: for an ask below the highest, for a bid above the lowest
+    /// price seen since it was active.
+    Trail {
+        /// How far the price must turn.
+        distance: Distance,
+        /// Price from which it is active: an ask when the price is at or above, a bid when it is at
+        /// or below; zero is at once.
+        activation: Ticks,
+    },
+}
+
+/// What a waiting order waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Trigger {
+    /// Which price of the order's market.
+    pub source: PriceSource,
+    /// What must become of it.
+    pub condition: Condition,
 }
 
 /// A new order. One leg is one package; packages of several legs will be another action.
@@ -48,8 +135,8 @@ pub struct Order {
     pub size: Lots,
     /// How long it may rest.
     pub tif: TimeInForce,
-    /// Refused when it would trade at once.
-    pub post_only: bool,
+    /// What it does when it would trade at once.
+    pub post_only: PostOnly,
     /// Only ever shrinks the position; never flips it.
     pub reduce_only: bool,
     /// Chosen by the client, unique among the account's open orders of the group. Not zero.
@@ -58,6 +145,14 @@ pub struct Order {
     pub label: u32,
     /// How many resting orders it may meet, from 1 to the chain's `max_fills`. Zero when post-only.
     pub max_fills: u16,
+    /// What happens when it meets an order that it must not trade with.
+    pub self_trade: SelfTrade,
+    /// Whose orders those are.
+    pub self_trade_scope: SelfTradeScope,
+    /// An iceberg: how many lots the book shows at a time. Only of an order that may rest.
+    pub display: Option<Lots>,
+    /// The order waits for this, and reserves no margin until then.
+    pub trigger: Option<Trigger>,
 }
 
 /// How an action names a resting order.
@@ -139,13 +234,61 @@ pub struct SetAgent {
     pub max_notional: u128,
 }
 
-/// A new mark price, by a price authority.
+/// A new price, by a price authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct PriceUpdate {
-    /// A perpetual market.
+    /// A market; of a mark price, a perpetual.
     pub market: MarketId,
+    /// Which of its prices.
+    pub kind: PriceKind,
     /// The price in ticks.
     pub price: Ticks,
+}
+
+/// A price that an authority publishes.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
+pub enum PriceKind {
+    /// What positions are valued at.
+    Mark,
+    /// The underlying's price; only triggers and price bands of spot markets look at it.
+    Index,
+}
+
+/// What a market takes.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub enum MarketStatus {
+    /// All orders.
+    #[default]
+    Open,
+    /// Post-only orders, amends of such, and cancels.
+    PostOnly,
+    /// Cancels, and amends that shrink an order in place.
+    CancelOnly,
+    /// As `CancelOnly`, and published prices wait until the market is no longer suspended.
+    Suspended,
+}
+
+/// Changes what a market takes from the next block on, by a price authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct SetMarketStatus {
+    /// Market.
+    pub market: MarketId,
+    /// What it takes.
+    pub status: MarketStatus,
 }
 
 /// One thing that a transaction asks for.
@@ -163,19 +306,54 @@ pub enum Action {
     SetAgent(SetAgent),
     /// Forbid an agent key.
     RemoveAgent(KeyId),
-    /// Publish mark prices; they count from the next block on. At most 64.
+    /// Publish prices; they count from the next block on. At most 64.
     SetPrices(Vec<PriceUpdate>),
+    /// Change what a market takes.
+    SetMarketStatus(SetMarketStatus),
+    /// A dead man's switch: cancel all orders of the account when no other such action has come
+    /// within this many ms of block time. Zero disarms.
+    CancelAfter(u64),
 }
 
 impl Order {
+    /// A limit order that is good until cancelled, meets at most 32 resting orders, and asks for
+    /// nothing else.
+    pub fn limit(market: MarketId, side: Side, price: Ticks, size: Lots) -> Self {
+        Self {
+            market,
+            side,
+            price,
+            size,
+            tif: TimeInForce::Gtc,
+            post_only: PostOnly::No,
+            reduce_only: false,
+            client_id: None,
+            label: 0,
+            max_fills: 32,
+            self_trade: SelfTrade::CancelTaker,
+            self_trade_scope: SelfTradeScope::Account,
+            display: None,
+            trigger: None,
+        }
+    }
+
+    /// The same order as post-only.
+    pub fn post_only(self, post_only: PostOnly) -> Self {
+        Self {
+            post_only,
+            max_fills: 0,
+            ..self
+        }
+    }
+
     /// True when it can meet resting orders at once.
     pub fn may_take(&self) -> bool {
-        !self.post_only
+        self.post_only == PostOnly::No
     }
 
     /// True when what is left after matching rests in the book.
     pub fn may_rest(&self) -> bool {
-        matches!(self.tif, TimeInForce::Gtc | TimeInForce::Gtt(_))
+        !matches!(self.tif, TimeInForce::Ioc | TimeInForce::Fok)
     }
 }
 

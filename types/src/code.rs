@@ -108,6 +108,22 @@ codes! {
     BookFull = 216, "BOOK_FULL";
     /// The account is not covered, and this fill would have added risk; the rest was cancelled.
     Uncovered = 217, "UNCOVERED";
+    /// The price is further from the mark or index than the market's band allows.
+    PriceBand = 218, "PRICE_BAND";
+    /// Price x size is not within the market's bounds.
+    BadNotional = 219, "BAD_NOTIONAL";
+    /// The market takes post-only orders and cancels only.
+    MarketPostOnly = 220, "MARKET_POST_ONLY";
+    /// The market takes cancels only, or is suspended.
+    MarketCancelOnly = 221, "MARKET_CANCEL_ONLY";
+    /// The displayed size is below the market's smallest order, or the order may not rest.
+    BadDisplay = 222, "BAD_DISPLAY";
+    /// A trigger price, activation or distance is out of range.
+    BadTrigger = 223, "BAD_TRIGGER";
+    /// The group has as many waiting, or the market as many trailing orders as the chain allows.
+    TriggerLimit = 224, "TRIGGER_LIMIT";
+    /// The time of a dead man's switch is neither zero nor within the chain's bounds.
+    BadTimeout = 225, "BAD_TIMEOUT";
 
     /// Initial margin would not be covered.
     InsufficientMargin = 300, "INSUFFICIENT_MARGIN";

@@ -1,5 +1,6 @@
 use crate::{
-    Account, AssetId, Atoms, Code, KeyId, Lots, MarketId, OrderId, Side, Ticks, TimeMs, TxHash,
+    Account, AssetId, Atoms, Code, KeyId, Lots, MarketId, MarketStatus, OrderId, Side, Ticks,
+    TimeMs, Trigger, TxHash,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -24,6 +25,10 @@ pub enum Removal {
     ReduceOnly,
     /// Its fill could take the account below maintenance margin.
     Uncovered,
+    /// The account's dead man's switch went off.
+    DeadMan,
+    /// It was triggered, and then refused.
+    Refused,
 }
 
 /// What happened in a block, in the order in which it took effect. Not part of the app hash.
@@ -35,6 +40,59 @@ pub enum Event {
         market: MarketId,
         /// Mark price.
         price: Ticks,
+    },
+    /// An index price took effect.
+    Index {
+        /// Market.
+        market: MarketId,
+        /// Index price.
+        price: Ticks,
+    },
+    /// What a market takes has changed.
+    Status {
+        /// Market.
+        market: MarketId,
+        /// What it takes now.
+        status: MarketStatus,
+    },
+    /// An order waits for its trigger.
+    Waiting {
+        /// Market.
+        market: MarketId,
+        /// Order.
+        order: OrderId,
+        /// Owner.
+        account: Account,
+        /// Side.
+        side: Side,
+        /// Limit.
+        price: Ticks,
+        /// Size.
+        size: Lots,
+        /// What it waits for.
+        trigger: Trigger,
+        /// The client's id.
+        client_id: Option<u128>,
+    },
+    /// The trigger of a waiting order fired; it enters in this block.
+    Triggered {
+        /// Market.
+        market: MarketId,
+        /// Order; it keeps its id.
+        order: OrderId,
+        /// Owner.
+        account: Account,
+    },
+    /// The next slice of an iceberg order shows, at the back of its level.
+    Refreshed {
+        /// Market.
+        market: MarketId,
+        /// Order.
+        order: OrderId,
+        /// Owner.
+        account: Account,
+        /// Lots that show now.
+        shown: Lots,
     },
     /// An order rests in the book.
     Rested {
@@ -48,8 +106,10 @@ pub enum Event {
         side: Side,
         /// Limit.
         price: Ticks,
-        /// Size that rests.
+        /// Size that rests, hidden lots included.
         size: Lots,
+        /// Lots that the book shows.
+        shown: Lots,
         /// The client's id.
         client_id: Option<u128>,
     },

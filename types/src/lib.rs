@@ -20,7 +20,9 @@ mod weight;
 
 pub use account::{Account, AccountId, BECH32_PREFIX, KeyId, PublicKey};
 pub use action::{
-    Action, Amend, Cancel, Order, OrderRef, PriceUpdate, SetAgent, Side, TimeInForce, Transfer,
+    Action, Amend, Cancel, Condition, Distance, MarketStatus, Order, OrderRef, PostOnly, PriceKind,
+    PriceSource, PriceUpdate, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, Side,
+    TimeInForce, Transfer, Trigger,
 };
 pub use bundle::{Bundle, MAX_BUNDLE_TXS, decode_bundle, encode_bundle};
 pub use code::Code;

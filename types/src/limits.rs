@@ -35,6 +35,12 @@ pub struct Limits {
     pub cancel_tokens: u64,
     /// Client-id and label floors of one account in one group.
     pub floors: u32,
+    /// Orders of one group that may wait for a trigger.
+    pub waiting_orders: u32,
+    /// Trailing orders of one market that may wait.
+    pub trailing_orders: u32,
+    /// Waiting orders of one group that enter in one block; the others follow in the next.
+    pub triggered_orders: u32,
 }
 
 impl Default for Limits {
@@ -56,6 +62,9 @@ impl Default for Limits {
             bucket_refill: 5_000,
             cancel_tokens: 20_000,
             floors: 4_096,
+            waiting_orders: 20_000,
+            trailing_orders: 1_000,
+            triggered_orders: 500,
         }
     }
 }

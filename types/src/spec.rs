@@ -83,6 +83,13 @@ pub struct MarketSpec {
     pub max_size: Lots,
     /// Largest price in ticks.
     pub max_price: Ticks,
+    /// How far the price of an order may lie beyond the mark (spot: the index), as a fraction of it;
+    /// zero is no band.
+    pub price_band_ppm: u32,
+    /// Smallest price x size of an order in atoms of the margin asset; zero is no bound.
+    pub min_notional: Atoms,
+    /// Largest price x size of an order in atoms of the margin asset; zero is no bound.
+    pub max_notional: Atoms,
     /// Fee of the maker; negative is a rebate, never above the taker's fee in size.
     pub maker_fee_ppm: i32,
     /// Fee of the taker, not negative.

@@ -15,6 +15,8 @@ const ED25519: u64 = 1_000;
 const SECP256K1: u64 = 550;
 /// An order without its fills.
 const ORDER: u64 = 60;
+/// What a waiting or iceberg order keeps beside its record; a waiting one is admitted later again.
+const SPECIAL: u64 = 50;
 /// One resting order that may be met.
 const FILL: u64 = 40;
 /// One resting order that a cancel may remove.
@@ -25,7 +27,9 @@ const CANCEL: u64 = 40;
 const TRANSFER: u64 = 150;
 /// Setting or removing an agent.
 const AGENT: u64 = 100;
-/// One price update, without the revaluation that it causes in the next block's open.
+/// A dead man's switch that is set and later disarmed.
+const SWITCH: u64 = 100;
+/// One price or status update, without the revaluation that it causes in the next block's open.
 const PRICE: u64 = 20;
 
 /// Bytes that are hashed in the time of one unit.
@@ -35,8 +39,14 @@ const BYTES: u64 = 16;
 pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
     let limits = &spec.limits;
     match action {
-        Action::Order(order) => ORDER.saturating_add(fills(order.max_fills, limits)),
+        Action::Order(order) => {
+            let special = order.trigger.is_some() || order.display.is_some();
+            ORDER
+                .saturating_add(if special { SPECIAL } else { 0 })
+                .saturating_add(fills(order.max_fills, limits))
+        }
         Action::Amend(amend) => ORDER
+            .saturating_add(SPECIAL)
             .saturating_add(REMOVE)
             .saturating_add(fills(amend.max_fills, limits)),
         Action::Cancel(Cancel::Order(_) | Cancel::Client { .. }) => CANCEL,
@@ -49,6 +59,9 @@ pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
         Action::Cancel(_) => CANCEL.saturating_add(removals(limits)),
         Action::Transfer(_) => TRANSFER,
         Action::SetAgent(_) | Action::RemoveAgent(_) => AGENT,
+        // The orders that the switch cancels count against the sweeper's quota.
+        Action::CancelAfter(_) => SWITCH,
+        Action::SetMarketStatus(_) => PRICE,
         Action::SetPrices(prices) => PRICE
             .saturating_mul(u64::try_from(prices.len()).unwrap_or(u64::MAX))
             .max(PRICE),

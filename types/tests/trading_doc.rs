@@ -10,11 +10,12 @@
 mod common;
 
 use ballast_types::{
-    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Code, Decoded, GroupId, Hash,
-    MarketId, MsgActionsBody, Order, OrderId, OrderRef, PriceUpdate, PublicKey, Scheme, Secret,
-    SetAgent, Side, TimeInForce, Transfer, Tx, TxBody, chain_hash, decode, decode_bundle,
-    encode_bundle, ingress_sign_hash, native_sign_hash, sign_native, tx_hash, verify,
-    verify_ingress,
+    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Code, Condition, Decoded,
+    Distance, GroupId, Hash, MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef,
+    PostOnly, PriceKind, PriceSource, PriceUpdate, PublicKey, Scheme, Secret, SelfTrade,
+    SelfTradeScope, SetAgent, SetMarketStatus, Side, TimeInForce, Transfer, Trigger, Tx, TxBody,
+    chain_hash, decode, decode_bundle, encode_bundle, ingress_sign_hash, native_sign_hash,
+    sign_native, tx_hash, verify, verify_ingress,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -94,16 +95,8 @@ fn check_signature(tx: &Tx) {
 
 fn bid() -> Action {
     Action::Order(Order {
-        market: MarketId(1),
-        side: Side::Buy,
-        price: 990_000,
-        size: 5_000,
-        tif: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
         client_id: Some(7),
-        label: 0,
-        max_fills: 32,
+        ..Order::limit(MarketId(1), Side::Buy, 990_000, 5_000)
     })
 }
 
@@ -146,6 +139,9 @@ fn actions() -> Vec<(&'static str, Action)> {
     };
     let mut actions = vec![
         ("action-order", ask()),
+        ("action-order-iceberg", iceberg()),
+        ("action-order-stop", stop()),
+        ("action-order-trailing", trailing_stop()),
         ("action-amend-id", amend(OrderRef::Id(order), false)),
         ("action-amend-client", amend(client, true)),
     ];
@@ -163,21 +159,48 @@ fn actions() -> Vec<(&'static str, Action)> {
 }
 
 fn ask() -> Action {
+    let order = Order::limit(MarketId(1), Side::Sell, 1_010_000, 500);
     Action::Order(Order {
-        market: MarketId(1),
-        side: Side::Sell,
-        price: 1_010_000,
-        size: 500,
         tif: TimeInForce::Gtt(TIME + 600_000),
-        post_only: true,
-        reduce_only: false,
-        client_id: None,
         label: 3,
-        max_fills: 0,
+        self_trade: SelfTrade::Decrement,
+        self_trade_scope: SelfTradeScope::Master,
+        ..order.post_only(PostOnly::Reject)
     })
 }
 
-fn money_and_keys() -> [(&'static str, Action); 4] {
+fn iceberg() -> Action {
+    Action::Order(Order {
+        tif: TimeInForce::Gtb(250_000),
+        client_id: Some(7),
+        display: Some(500),
+        ..Order::limit(MarketId(1), Side::Buy, 990_000, 5_000)
+    })
+}
+
+/// Closes a long position at any price down to `worst`.
+fn close(worst: i64, source: PriceSource, condition: Condition) -> Action {
+    Action::Order(Order {
+        tif: TimeInForce::Ioc,
+        reduce_only: true,
+        trigger: Some(Trigger { source, condition }),
+        ..Order::limit(MarketId(1), Side::Sell, worst, 5_000)
+    })
+}
+
+fn stop() -> Action {
+    close(950_000, PriceSource::Mark, Condition::AtOrBelow(970_000))
+}
+
+fn trailing_stop() -> Action {
+    let condition = Condition::Trail {
+        distance: Distance::Ppm(20_000),
+        activation: 1_020_000,
+    };
+    close(900_000, PriceSource::Index, condition)
+}
+
+fn money_and_keys() -> [(&'static str, Action); 6] {
     let id = ed25519().id();
     let transfer = Transfer {
         asset: AssetId(0),
@@ -190,15 +213,27 @@ fn money_and_keys() -> [(&'static str, Action); 4] {
         markets: vec![MarketId(0), MarketId(1)],
         max_notional: 10_000_000_000,
     };
-    let price = PriceUpdate {
-        market: MarketId(1),
-        price: 1_000_000,
+    let market = MarketId(1);
+    let price = |kind, price| PriceUpdate {
+        market,
+        kind,
+        price,
+    };
+    let prices = vec![
+        price(PriceKind::Mark, 1_000_000),
+        price(PriceKind::Index, 999_500),
+    ];
+    let status = SetMarketStatus {
+        market,
+        status: MarketStatus::CancelOnly,
     };
     [
         ("action-transfer", Action::Transfer(transfer)),
         ("action-set-agent", Action::SetAgent(agent)),
         ("action-remove-agent", Action::RemoveAgent(id)),
-        ("action-set-prices", Action::SetPrices(vec![price])),
+        ("action-set-prices", Action::SetPrices(prices)),
+        ("action-set-status", Action::SetMarketStatus(status)),
+        ("action-cancel-after", Action::CancelAfter(30_000)),
     ]
 }
 
@@ -215,7 +250,7 @@ fn actions_have_the_bytes_shown() {
         .iter()
         .filter(|(label, _)| label.starts_with("action-"));
     assert_eq!(of_actions.count(), actions().len());
-    assert_eq!(kinds, (0..7).collect());
+    assert_eq!(kinds, (0..9).collect());
 }
 
 #[test]
@@ -351,27 +386,99 @@ fn cosmos_transactions_have_the_bytes_shown() {
     assert_eq!(tx.actions, [Action::Transfer(transfer)]);
 }
 
-/// The enum numbers that no example shows.
-#[test]
-fn enums_have_the_numbers_of_the_table() {
-    let number = |bytes: Vec<u8>| bytes[0];
-    let sides = [Side::Buy, Side::Sell];
-    assert_eq!(sides.map(|it| number(borsh::to_vec(&it).unwrap())), [0, 1]);
+/// The bytes of some variants in their order, and the row of the document that numbers them.
+type Numbered = (Vec<Vec<u8>>, &'static str);
+
+fn bytes<T: borsh::BorshSerialize>(variants: &[T]) -> Vec<Vec<u8>> {
+    let bytes = variants.iter().map(|it| borsh::to_vec(it).unwrap());
+    bytes.collect()
+}
+
+fn enums_of_orders() -> [Numbered; 5] {
     let times = [
         TimeInForce::Gtc,
         TimeInForce::Gtt(5),
         TimeInForce::Ioc,
         TimeInForce::Fok,
+        TimeInForce::Gtb(6),
     ];
-    let bytes = times.map(|it| borsh::to_vec(&it).unwrap());
-    assert_eq!(bytes[1], [1, 5, 0, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(bytes.map(number), [0, 1, 2, 3]);
-    for row in [
-        "| side | 0 buy, 1 sell |",
-        "| time in force | 0 GTC, 1 GTT (followed by u64 ms), 2 IOC, 3 FOK |",
-    ] {
-        assert!(DOC.contains(row), "{row}");
+    let post_only = [PostOnly::No, PostOnly::Reject, PostOnly::Slide];
+    let self_trade = [
+        SelfTrade::CancelTaker,
+        SelfTrade::CancelMaker,
+        SelfTrade::CancelBoth,
+        SelfTrade::Decrement,
+    ];
+    let scopes = [SelfTradeScope::Account, SelfTradeScope::Master];
+    [
+        (bytes(&[Side::Buy, Side::Sell]), "side | 0 buy, 1 sell"),
+        (
+            bytes(&times),
+            "time in force | 0 GTC, 1 GTT (followed by u64 ms), 2 IOC, 3 FOK, 4 GTB (followed by \
+             u64 height)",
+        ),
+        (bytes(&post_only), "post-only | 0 no, 1 reject, 2 slide"),
+        (
+            bytes(&self_trade),
+            "self-trade | 0 cancel taker, 1 cancel maker, 2 cancel both, 3 decrement",
+        ),
+        (bytes(&scopes), "self-trade scope | 0 account, 1 master"),
+    ]
+}
+
+fn enums_of_prices() -> [Numbered; 5] {
+    let sources = [PriceSource::Mark, PriceSource::Index, PriceSource::Last];
+    let trail = Condition::Trail {
+        distance: Distance::Ppm(3),
+        activation: 4,
+    };
+    let conditions = [Condition::AtOrAbove(1), Condition::AtOrBelow(2), trail];
+    let distances = [Distance::Ticks(7), Distance::Ppm(8)];
+    let statuses = [
+        MarketStatus::Open,
+        MarketStatus::PostOnly,
+        MarketStatus::CancelOnly,
+        MarketStatus::Suspended,
+    ];
+    [
+        (
+            bytes(&sources),
+            "price watched by a trigger | 0 mark, 1 index, 2 last",
+        ),
+        (
+            bytes(&conditions),
+            "condition of a trigger | 0 at or above (i64 ticks), 1 at or below (i64 ticks), 2 \
+             trail (distance, then i64 activation)",
+        ),
+        (
+            bytes(&distances),
+            "distance of a trail | 0 ticks (i64), 1 millionths (u32)",
+        ),
+        (
+            bytes(&[PriceKind::Mark, PriceKind::Index]),
+            "kind of a price | 0 mark, 1 index",
+        ),
+        (
+            bytes(&statuses),
+            "market status | 0 open, 1 post-only, 2 cancel-only, 3 suspended",
+        ),
+    ]
+}
+
+/// The enum numbers, of which the examples show only some.
+#[test]
+fn enums_have_the_numbers_of_the_table() {
+    let (orders, prices) = (enums_of_orders(), enums_of_prices());
+    for (bytes, row) in orders.iter().chain(&prices) {
+        assert!(DOC.contains(&format!("| {row} |")), "{row}");
+        let numbers: Vec<u8> = bytes.iter().map(|it| it[0]).collect();
+        let expected: Vec<u8> = (0..).take(bytes.len()).collect();
+        assert_eq!(numbers, expected, "{row}");
     }
+    assert_eq!(orders[1].0[4], [4, 6, 0, 0, 0, 0, 0, 0, 0]);
+    let trail = [2, 1, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(prices[1].0[2], trail);
+    assert_eq!(prices[2].0[0].len(), 9);
 }
 
 #[test]

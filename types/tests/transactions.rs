@@ -73,6 +73,10 @@ fn an_envelope_byte_by_byte() {
         ("client id", "07000000000000000000000000000000"),
         ("label", "03000000"),
         ("max_fills", "2000"),
+        ("self-trade: cancel taker", "00"),
+        ("self-trade scope: account", "00"),
+        ("display: none", "00"),
+        ("trigger: none", "00"),
         ("action: cancel", "02"),
         ("cancel: all", "04"),
         ("group: every", "00"),
@@ -95,20 +99,20 @@ fn an_envelope_byte_by_byte() {
     assert!(verify((&tx.key, &tx.sign_hash, &tx.signature)));
     assert_eq!(
         hex::encode(tx.sign_hash),
-        "30b4607116a7ce074b1734ff51840b5ed386e6b91f273449a4b801967046b0ea"
+        "58b0abf3dafbb31acb63a596bf8014813fd11dc7464df12a4278ee9eb4543fc0"
     );
     let (r, s) = tx.signature.split_at(32);
     assert_eq!(
         hex::encode(r),
-        "ccbefe6cc07ec349f405139b36f5d5fbcdce465d70fceb1f4cdeca6800c59944"
+        "dff585a6ea61b38a44194c811da3b890f87039edd13e4f182de562ecd1b587ef"
     );
     assert_eq!(
         hex::encode(s),
-        "614062dc56f93b27785b4b3926f3eafabd14da52216a5ce67f1bad343f16b906"
+        "6994ab17dc72bfc06537d9b76ab180b8b194fc0c75a3ece38c6d57098bb5bf07"
     );
     assert_eq!(
         hex::encode(tx.hash),
-        "3d3692d1bfe9d2d164cdb9c6fe48a92bcabd5b51d43ff1651b68da55e9958995"
+        "800205c4e6fec32363cd60f2f296b9d1eb8006aa34df77b18a8acd7f768a0403"
     );
 }
 
@@ -118,6 +122,7 @@ fn what_decodes_to_which_code() {
     let order = Action::Order(order());
     let price = PriceUpdate {
         market: ballast_types::MarketId(0),
+        kind: ballast_types::PriceKind::Mark,
         price: 1,
     };
     let agent = |markets: usize| {

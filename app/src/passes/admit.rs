@@ -3,15 +3,18 @@
 use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::GroupShard;
 use crate::passes::cancel::release_of;
-use crate::passes::{Entry, Env, Output, Release, reducible, reserved_base};
+use crate::passes::triggers::part;
+use crate::passes::{Entry, Env, Origin, Output, Place, Release, reducible, reserved_base};
 use crate::records::{AccountRecord, OrderRecord};
-use ballast_risk::{MAX_POSITION, fee_per_lot, scenarios, worst_gain};
+use ballast_risk::{MAX_POSITION, fee_per_lot, notional, scenarios, worst_gain};
 use ballast_types::{
-    ActionResult, Atoms, Code, GroupId, Lots, MarketKind, MarketSpec, Order, TimeInForce,
+    ActionResult, Atoms, Class, Code, Condition, Distance, GroupId, Lots, MarketKind, MarketSpec,
+    MarketStatus, Order, PostOnly, Side, Ticks, TimeInForce, Trigger,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Admitted orders of a shard, and the results of refused ones.
+/// Admitted orders of a shard, triggered ones that were refused, and the results of other refused
+/// ones.
 #[derive(Debug, Default)]
 pub(crate) struct Admitted {
     pub(crate) output: Output,
@@ -42,12 +45,42 @@ pub(crate) fn admit(
     let mut claimed = Claimed::default();
     entries.sort_unstable_by_key(Entry::rank);
     for mut entry in entries {
-        match judge(shard, groups, &mut entry, &mut claimed, env) {
-            Ok(()) => out.entries.push(entry),
-            Err(code) => out.output.result(entry.at, ActionResult::code(code)),
+        if let Origin::Triggered(place) = entry.origin
+            && refresh(groups, &mut entry, place, env).is_none()
+        {
+            continue;
+        }
+        match (judge(shard, groups, &mut entry, &mut claimed, env), entry) {
+            (Ok(()), entry) => out.entries.push(entry),
+            (Err(code), Entry { at: Some(at), .. }) => {
+                out.output.result(at, ActionResult::code(code));
+            }
+            (Err(_), mut entry) => {
+                if let Origin::Triggered(place) = entry.origin {
+                    entry.origin = Origin::Refused(place);
+                }
+                out.entries.push(entry);
+            }
         }
     }
     out
+}
+
+/// Gives a triggered entry the order's present fields; `None` when it no longer waits.
+fn refresh(
+    groups: &[GroupShard],
+    entry: &mut Entry,
+    Place { slot, priority }: Place,
+    env: &Env<'_>,
+) -> Option<()> {
+    let market = env.chain.market(entry.order.market)?;
+    let group = groups.get(market.group.index())?;
+    let record = group.orders.get(slot)?;
+    if record.priority != priority || !record.waiting() {
+        return None;
+    }
+    entry.order = record.order(group.special(record));
+    Some(())
 }
 
 fn judge(
@@ -66,7 +99,12 @@ fn judge(
         .ok_or(Code::UnknownMarket)?;
     let old = replaced_order(group, entry, claimed)?;
     check_form(entry, market, env)?;
-    check_group(group, entry, old.is_some(), claimed, env)?;
+    check_price(entry, market, env)?;
+    check_group(group, entry, claimed, env)?;
+    if entry.waits() {
+        claim(entry, market.group, claimed);
+        return Ok(());
+    }
     let position = shard.position_size(entry.owner.slot(), order.market);
     let perpetual = market.kind == MarketKind::Perpetual;
     if order.reduce_only && (!perpetual || reducible(order.side, position) == 0) {
@@ -84,7 +122,7 @@ fn replaced_order(
     entry: &Entry,
     claimed: &Claimed,
 ) -> Result<Option<OrderRecord>, Code> {
-    let Some((slot, priority)) = entry.replaces else {
+    let Origin::Replaces(Place { slot, priority }) = entry.origin else {
         return Ok(None);
     };
     let record = group
@@ -97,64 +135,144 @@ fn replaced_order(
     record.copied().map(Some).ok_or(Code::UnknownOrder)
 }
 
-/// What the order says of itself.
+/// What the market takes, and what the order says of itself.
 fn check_form(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), Code> {
     let order = &entry.order;
-    if !(1..=market.max_price).contains(&order.price) {
+    match env.live(order.market).status {
+        MarketStatus::CancelOnly | MarketStatus::Suspended => return Err(Code::MarketCancelOnly),
+        MarketStatus::PostOnly if entry.class() == Class::Take => {
+            return Err(Code::MarketPostOnly);
+        }
+        MarketStatus::Open | MarketStatus::PostOnly => {}
+    }
+    let prices = 1..=market.max_price;
+    if !prices.contains(&order.price) {
         return Err(Code::BadPrice);
     }
-    if !entry.amended && !(market.min_size..=market.max_size).contains(&order.size) {
-        return Err(Code::BadSize);
+    if entry.origin == Origin::New {
+        if !(market.min_size..=market.max_size).contains(&order.size) {
+            return Err(Code::BadSize);
+        }
+        if order
+            .display
+            .is_some_and(|display| display < market.min_size || !order.may_rest())
+        {
+            return Err(Code::BadDisplay);
+        }
     }
-    if order.post_only && !order.may_rest() {
+    if !order.may_take() && !order.may_rest() {
         return Err(Code::BadTimeInForce);
     }
-    if matches!(order.tif, TimeInForce::Gtt(expiry) if expiry <= env.time) {
+    if expired(order.tif, env) {
         return Err(Code::Expired);
     }
     if !fills_fit(order.post_only, order.max_fills, env) {
         return Err(Code::BadMaxFills);
     }
     if order.client_id == Some(0) {
-        Err(Code::BadClientId)
+        return Err(Code::BadClientId);
+    }
+    match &order.trigger {
+        Some(trigger) if !trigger_fits(trigger, market.max_price) => Err(Code::BadTrigger),
+        _ => Ok(()),
+    }
+}
+
+fn expired(tif: TimeInForce, env: &Env<'_>) -> bool {
+    match tif {
+        TimeInForce::Gtt(end) => end <= env.time,
+        TimeInForce::Gtb(end) => end <= env.height,
+        TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok => false,
+    }
+}
+
+fn trigger_fits(trigger: &Trigger, max_price: Ticks) -> bool {
+    match trigger.condition {
+        Condition::AtOrAbove(price) | Condition::AtOrBelow(price) => {
+            (1..=max_price).contains(&price)
+        }
+        Condition::Trail {
+            distance,
+            activation,
+        } => {
+            let turns = match distance {
+                Distance::Ticks(ticks) => (1..=max_price).contains(&ticks),
+                Distance::Ppm(ppm) => (1..=999_999).contains(&ppm),
+            };
+            turns && (0..=max_price).contains(&activation)
+        }
+    }
+}
+
+/// The market's price band and bounds of notional.
+fn check_price(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), Code> {
+    let order = &entry.order;
+    let live = env.live(order.market);
+    let reference = match market.kind {
+        MarketKind::Perpetual => live.mark,
+        MarketKind::Spot { .. } => live.index,
+    };
+    if market.price_band_ppm > 0 && reference != 0 && !entry.waits() {
+        let band = part(reference, market.price_band_ppm);
+        let beyond = match order.side {
+            Side::Buy => order.price > reference.saturating_add(band),
+            Side::Sell => order.price < reference.saturating_sub(band),
+        };
+        if beyond {
+            return Err(Code::PriceBand);
+        }
+    }
+    let value = notional(order.price, order.size, market.tick_value);
+    let bounded = matches!(entry.origin, Origin::New | Origin::Triggered(_));
+    let large = market.max_notional > 0 && value > market.max_notional;
+    let small = value < market.min_notional && bounded && !order.reduce_only;
+    if large || small {
+        Err(Code::BadNotional)
     } else {
         Ok(())
     }
 }
 
 /// A post-only order meets nobody; any other at least one, at most the chain's limit.
-pub(crate) fn fills_fit(post_only: bool, max_fills: u16, env: &Env<'_>) -> bool {
+pub(crate) fn fills_fit(post_only: PostOnly, max_fills: u16, env: &Env<'_>) -> bool {
     let most = env.chain.spec.limits.max_fills;
-    if post_only {
+    if post_only != PostOnly::No {
         max_fills == 0
     } else {
         (1..=most).contains(&max_fills)
     }
 }
 
-/// Floors, client ids and the number of open orders.
+/// Floors, client ids and the number of open orders. A triggered order has its place already.
 fn check_group(
     group: &GroupShard,
     entry: &Entry,
-    replaces: bool,
     claimed: &Claimed,
     env: &Env<'_>,
 ) -> Result<(), Code> {
     let order = &entry.order;
     let owner = entry.owner;
+    if entry.triggered() {
+        return Ok(());
+    }
     let pair = (entry.key.nonce, entry.key.index);
     if group.refuses(owner, order.market, order.label, order.client_id, pair) {
         return Err(Code::CancelledBefore);
     }
     if let Some(client) = order.client_id {
-        let resting = group.by_client.get(&(owner, client));
-        let own = entry.replaces.map(|(slot, _)| slot);
-        let taken = resting.is_some() && resting != own;
-        if taken || claimed.clients.contains(&(owner, group.group, client)) {
+        let own = match entry.origin {
+            Origin::Replaces(place) => Some(place.slot),
+            _ => None,
+        };
+        let open = group.by_client.get(&(owner, client));
+        if (open.is_some() && open != own)
+            || claimed.clients.contains(&(owner, group.group, client))
+        {
             return Err(Code::ClientIdInUse);
         }
     }
-    if order.may_rest() && !replaces {
+    let replaces = matches!(entry.origin, Origin::Replaces(_));
+    if (order.may_rest() || entry.waits()) && !replaces {
         let resting = group.member(owner).map_or(0, |member| member.open_orders);
         let admitted = claimed
             .resting
@@ -169,18 +287,21 @@ fn check_group(
 }
 
 fn claim(entry: &Entry, group: GroupId, claimed: &mut Claimed) {
+    if entry.triggered() {
+        return;
+    }
     if let Some(client) = entry.order.client_id {
         claimed.clients.insert((entry.owner, group, client));
     }
-    match entry.replaces {
-        Some((slot, _)) => {
-            claimed.replaced.insert((group, slot));
+    match entry.origin {
+        Origin::Replaces(place) => {
+            claimed.replaced.insert((group, place.slot));
         }
-        None if entry.order.may_rest() => {
+        _ if entry.order.may_rest() || entry.waits() => {
             let count = claimed.resting.entry((entry.owner, group)).or_default();
             *count = count.saturating_add(1);
         }
-        None => {}
+        _ => {}
     }
 }
 

@@ -2,17 +2,21 @@
 
 use crate::accounts::{AccountRef, AccountShard};
 use crate::passes::unpack::Unit;
-use crate::passes::{Entry, Env, Output, ResultAt};
+use crate::passes::{Entry, Env, Origin, Output, ResultAt};
 use crate::records::AgentRecord;
 use ballast_risk::notional;
 use ballast_types::{
     Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, MarketId,
-    Order, OrderRef, PriceUpdate, Scheme, SetAgent, Transfer, Tx, TxKey,
+    MarketKind, Order, OrderRef, PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus,
+    Transfer, Tx, TxKey,
 };
 use bytemuck::Zeroable;
 
 /// Largest amount in a transaction.
 const MAX_AMOUNT: u128 = 1 << 100;
+
+/// How long a dead man's switch may run, in ms.
+const CANCEL_AFTER: std::ops::RangeInclusive<u64> = 1_000..=86_400_000;
 
 /// A cancel on its way to its group.
 #[derive(Clone, Debug)]
@@ -56,6 +60,7 @@ pub(crate) struct Authorised {
     pub(crate) orders: Vec<Entry>,
     pub(crate) transfers: Vec<TransferIntent>,
     pub(crate) prices: Vec<(ActionKey, Vec<PriceUpdate>)>,
+    pub(crate) statuses: Vec<(ActionKey, SetMarketStatus)>,
 }
 
 /// The transaction that is being authorised, and who signed it.
@@ -288,11 +293,7 @@ fn act(
     let at = (signed.number, index);
     let key = signed.key(index);
     let (account, owner) = (signed.tx.account, signed.owner);
-    let moves_book = matches!(
-        action,
-        Action::Order(_) | Action::Amend(_) | Action::Cancel(_)
-    );
-    if signed.agent.is_some() && !moves_book {
+    if signed.agent.is_some() && !of_agents(action) {
         return Err(Code::AgentScope);
     }
     match action {
@@ -346,8 +347,26 @@ fn act(
             out.prices.push((key, prices.clone()));
             out.output.result(at, ActionResult::code(Code::Ok));
         }
+        Action::SetMarketStatus(status) => {
+            check_authority(signed.tx.key_id, env)?;
+            env.chain.market(status.market).ok_or(Code::UnknownMarket)?;
+            out.statuses.push((key, *status));
+            out.output.result(at, ActionResult::code(Code::Ok));
+        }
+        Action::CancelAfter(ms) => {
+            cancel_after(shard, owner.slot(), *ms, env)?;
+            out.output.result(at, ActionResult::code(Code::Ok));
+        }
     }
     Ok(())
+}
+
+/// What an agent may do: nothing that moves money or rights.
+fn of_agents(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Order(_) | Action::Amend(_) | Action::Cancel(_) | Action::CancelAfter(_)
+    )
 }
 
 /// The group of the order that an amend names.
@@ -376,14 +395,13 @@ fn check_agent_order(
 
 fn entry(at: ResultAt, key: ActionKey, account: Account, owner: AccountRef, order: Order) -> Entry {
     Entry {
-        at,
+        at: Some(at),
         key,
         account,
         owner,
         order,
         filled: 0,
-        amended: false,
-        replaces: None,
+        origin: Origin::New,
     }
 }
 
@@ -525,16 +543,32 @@ fn remove_agent(shard: &mut AccountShard, master: u32, key: KeyId) -> Result<(),
     shard.agents.free(slot).map_err(|_| Code::Internal)
 }
 
-fn check_prices(key: KeyId, prices: &[PriceUpdate], env: &Env<'_>) -> Result<(), Code> {
-    if !env.chain.spec.price_authorities.contains(&key) {
-        return Err(Code::NotPriceAuthority);
+fn check_authority(key: KeyId, env: &Env<'_>) -> Result<(), Code> {
+    if env.chain.spec.price_authorities.contains(&key) {
+        Ok(())
+    } else {
+        Err(Code::NotPriceAuthority)
     }
+}
+
+fn check_prices(key: KeyId, prices: &[PriceUpdate], env: &Env<'_>) -> Result<(), Code> {
+    check_authority(key, env)?;
     for update in prices {
         let market = env.chain.market(update.market).ok_or(Code::UnknownMarket)?;
-        let perpetual = market.kind == ballast_types::MarketKind::Perpetual;
-        if !perpetual || update.price < 1 || update.price > market.max_price {
+        let has = update.kind == PriceKind::Index || market.kind == MarketKind::Perpetual;
+        if !has || !(1..=market.max_price).contains(&update.price) {
             return Err(Code::BadPrice);
         }
     }
     Ok(())
+}
+
+/// Arms or disarms the dead man's switch of an account.
+fn cancel_after(shard: &mut AccountShard, slot: u32, ms: u64, env: &Env<'_>) -> Result<(), Code> {
+    let deadline = match ms {
+        0 => 0,
+        ms if CANCEL_AFTER.contains(&ms) => env.time.saturating_add(ms),
+        _ => return Err(Code::BadTimeout),
+    };
+    shard.arm(slot, deadline).ok_or(Code::Internal)
 }

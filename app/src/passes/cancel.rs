@@ -2,11 +2,11 @@
 
 use crate::groups::{FloorKind, GroupShard, Pair};
 use crate::passes::authorise::{AmendIntent, CancelIntent, check_scope};
-use crate::passes::{Entry, Env, Output, Release};
+use crate::passes::{Entry, Env, Origin, Output, Place, Release};
 use crate::records::OrderRecord;
 use ballast_types::{
     ActionResult, Amend, Cancel, Class, Code, Event, GroupKey, Lots, MarketId, Order, OrderId,
-    OrderRef, Removal, TimeInForce,
+    OrderRef, Removal,
 };
 
 /// What pass 2 of a group hands on.
@@ -118,7 +118,9 @@ fn gone(
     reason: Removal,
     out: &mut Cancelled,
 ) {
-    out.releases.push(release_of(record, record.remaining));
+    if !record.waiting() {
+        out.releases.push(release_of(record, record.remaining));
+    }
     if let Some(order) = order {
         out.output.events.push(Event::Removed {
             market: MarketId(record.market),
@@ -159,6 +161,15 @@ fn run_amend(
         gone(&record, Some(id), intent.account, Removal::Amended, out);
         return Ok(Some(ActionResult::code(Code::Ok)));
     }
+    let done = ActionResult {
+        code: Code::Ok,
+        order: Some(id),
+        filled: 0,
+    };
+    if record.waiting() {
+        amend_waiting(group, slot, intent, rest, &mut out.output).ok_or(Code::Internal)?;
+        return Ok(Some(done));
+    }
     if amend.price == record.price && rest <= record.remaining {
         if rest < record.remaining {
             group.shrink(slot, rest).ok_or(Code::Internal)?;
@@ -172,18 +183,57 @@ fn run_amend(
                 reason: Removal::Amended,
             });
         }
-        return Ok(Some(ActionResult {
-            code: Code::Ok,
-            order: Some(id),
-            filled: 0,
-        }));
+        return Ok(Some(done));
     }
-    if !amend.keep_on_reject {
+    let (order, priority) = (record.order(group.special(&record)), record.priority);
+    let origin = if amend.keep_on_reject {
+        Origin::Replaces(Place { slot, priority })
+    } else {
         group.remove(slot);
         gone(&record, Some(id), intent.account, Removal::Amended, out);
-    }
-    out.entries.push(new_part(&record, intent, rest, slot));
+        Origin::Amended
+    };
+    out.entries.push(Entry {
+        at: Some(intent.at),
+        key: intent.key,
+        account: intent.account,
+        owner: intent.owner,
+        order: Order {
+            price: amend.price,
+            size: rest,
+            max_fills: amend.max_fills,
+            ..order
+        },
+        filled: record.filled,
+        origin,
+    });
     Ok(None)
+}
+
+/// Changes a waiting order in place; it keeps its priority and its trigger.
+fn amend_waiting(
+    group: &mut GroupShard,
+    slot: u32,
+    intent: &AmendIntent,
+    size: Lots,
+    out: &mut Output,
+) -> Option<()> {
+    let amend = &intent.amend;
+    let record = group.orders.get_mut(slot)?;
+    (record.price, record.remaining) = (amend.price, size);
+    let record = *record;
+    group.special_mut(&record)?.max_fills = amend.max_fills;
+    out.events.push(Event::Waiting {
+        market: MarketId(record.market),
+        order: group.id(slot, &record)?,
+        account: intent.account,
+        side: record.side(),
+        price: amend.price,
+        size,
+        trigger: group.special(&record)?.trigger()?,
+        client_id: record.client(),
+    });
+    Some(())
 }
 
 fn find(group: &GroupShard, intent: &AmendIntent) -> Option<u32> {
@@ -214,36 +264,5 @@ fn check(
     match &intent.agent {
         Some(agent) => check_scope(agent, id, amend.price, amend.size, market.tick_value),
         None => Ok(()),
-    }
-}
-
-fn new_part(record: &OrderRecord, intent: &AmendIntent, size: Lots, slot: u32) -> Entry {
-    let tif = match record.expiry {
-        0 => TimeInForce::Gtc,
-        expiry => TimeInForce::Gtt(expiry),
-    };
-    Entry {
-        at: intent.at,
-        key: intent.key,
-        account: intent.account,
-        owner: intent.owner,
-        order: Order {
-            market: MarketId(record.market),
-            side: record.side(),
-            price: intent.amend.price,
-            size,
-            tif,
-            post_only: record.post_only(),
-            reduce_only: record.reduce_only(),
-            client_id: record.client(),
-            label: record.label,
-            max_fills: intent.amend.max_fills,
-        },
-        filled: record.filled,
-        amended: true,
-        replaces: intent
-            .amend
-            .keep_on_reject
-            .then_some((slot, record.priority)),
     }
 }

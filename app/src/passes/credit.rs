@@ -1,10 +1,13 @@
-//! The serial step behind pass 1: transfers arrive, prices become pending.
+//! The serial step behind pass 1: transfers arrive, prices and statuses become pending.
 
+use crate::form::status_number;
 use crate::passes::authorise::TransferIntent;
 use crate::passes::open::PENDING;
 use crate::passes::{Env, Output};
 use crate::state::State;
-use ballast_types::{ActionKey, ActionResult, Code, Event, PriceUpdate, claim_ticket};
+use ballast_types::{
+    ActionKey, ActionResult, Code, Event, PriceKind, PriceUpdate, SetMarketStatus, claim_ticket,
+};
 
 /// Credits transfers. Places for new accounts are claims, granted in canonical order.
 pub(crate) fn transfers(
@@ -52,17 +55,36 @@ fn credit(state: &mut State, intent: &TransferIntent, env: &Env<'_>, out: &mut O
     code
 }
 
-/// Keeps the prices that count from the next block on: for each market the last in canonical order.
+/// Keeps the prices that count from the next block on: for each market and kind the last in canonical
+/// order.
 pub(crate) fn prices(state: &mut State, mut prices: Vec<(ActionKey, Vec<PriceUpdate>)>) {
     prices.sort_unstable_by_key(|(key, _)| *key);
     for update in prices.into_iter().flat_map(|(_, updates)| updates) {
         let Some(record) = state.marks.get_mut(update.market.0) else {
             continue;
         };
-        let fresh = record.pending == 0;
-        record.pending = update.price;
-        if fresh && let Some(count) = state.marks.words_mut().counters.get_mut(PENDING) {
-            *count = count.saturating_add(1);
+        match update.kind {
+            PriceKind::Mark => record.pending = update.price,
+            PriceKind::Index => record.pending_index = update.price,
         }
+        remember(state);
+    }
+}
+
+/// Keeps the statuses that count from the next block on, likewise.
+pub(crate) fn statuses(state: &mut State, mut statuses: Vec<(ActionKey, SetMarketStatus)>) {
+    statuses.sort_unstable_by_key(|(key, _)| *key);
+    for (_, update) in statuses {
+        if let Some(record) = state.marks.get_mut(update.market.0) {
+            record.pending_status = status_number(update.status).saturating_add(1);
+            remember(state);
+        }
+    }
+}
+
+/// Something is pending.
+fn remember(state: &mut State) {
+    if let Some(pending) = state.marks.words_mut().counters.get_mut(PENDING) {
+        *pending = 1;
     }
 }

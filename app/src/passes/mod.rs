@@ -7,9 +7,12 @@ pub(crate) mod cancel;
 pub(crate) mod close;
 pub(crate) mod credit;
 pub(crate) mod matching;
+pub(crate) mod meeting;
 pub(crate) mod open;
 pub(crate) mod settle;
 pub(crate) mod sweep;
+pub(crate) mod triggers;
+pub(crate) mod trim;
 pub(crate) mod unpack;
 
 use crate::accounts::{AccountRef, AccountShard};
@@ -17,8 +20,16 @@ use crate::state::Chain;
 use ballast_risk::{LotRisk, Terms, worst_gain};
 use ballast_types::{
     Account, AccountId, ActionKey, ActionResult, Atoms, Class, Event, GroupId, GroupKey, Hash,
-    Lots, MarketId, MarketKind, MarketSpec, Order, Rank, Side, Ticks, TimeMs, ticket,
+    Lots, MarketId, MarketKind, MarketSpec, MarketStatus, Order, Rank, Side, Ticks, TimeMs, ticket,
 };
+
+/// Prices and status of a market in this block; a price of 0 is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Live {
+    pub(crate) mark: Ticks,
+    pub(crate) index: Ticks,
+    pub(crate) status: MarketStatus,
+}
 
 /// What every pass of a block may read.
 #[derive(Debug)]
@@ -26,6 +37,8 @@ pub(crate) struct Env<'a> {
     pub(crate) chain: &'a Chain,
     /// By market, at this block's marks.
     pub(crate) risks: &'a [LotRisk],
+    /// By market.
+    pub(crate) live: &'a [Live],
     pub(crate) height: u64,
     pub(crate) time: TimeMs,
     pub(crate) seed: Hash,
@@ -34,6 +47,10 @@ pub(crate) struct Env<'a> {
 impl Env<'_> {
     pub(crate) fn market(&self, id: MarketId) -> Option<(&MarketSpec, &LotRisk)> {
         Some((self.chain.market(id)?, self.risks.get(id.index())?))
+    }
+
+    pub(crate) fn live(&self, id: MarketId) -> Live {
+        self.live.get(id.index()).copied().unwrap_or_default()
     }
 
     pub(crate) fn ticket(&self, group: GroupId, master: AccountId) -> u128 {
@@ -65,21 +82,41 @@ impl Output {
     }
 }
 
-/// An order, or the new part of an amended one, on its way into the book.
+/// An order, the new part of an amended one, or a triggered one, on its way into the book.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub(crate) at: ResultAt,
+    /// Triggered orders have no result.
+    pub(crate) at: Option<ResultAt>,
     pub(crate) key: ActionKey,
     pub(crate) account: Account,
     pub(crate) owner: AccountRef,
+    /// With a trigger it is going to wait.
     pub(crate) order: Order,
     /// Lots that traded before an amend.
     pub(crate) filled: Lots,
-    /// True for the new part of an amended order.
-    pub(crate) amended: bool,
-    /// Slot of the order that goes when this one is admitted, and its priority, which tells whether
-    /// it is still the same order.
-    pub(crate) replaces: Option<(u32, u64)>,
+    pub(crate) origin: Origin,
+}
+
+/// Where an entry comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A new order.
+    New,
+    /// The new part of an amended order that is gone already.
+    Amended,
+    /// The new part of an amended order that goes when this one is admitted.
+    Replaces(Place),
+    /// A waiting order whose trigger fired.
+    Triggered(Place),
+    /// As `Triggered`, and refused by pass 3.
+    Refused(Place),
+}
+
+/// Slot of an open order, and its priority, which tells whether it is still the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) slot: u32,
+    pub(crate) priority: u64,
 }
 
 impl Entry {
@@ -89,6 +126,15 @@ impl Entry {
         } else {
             Class::PostOnly
         }
+    }
+
+    /// True for a new order that is going to wait for its trigger.
+    pub(crate) fn waits(&self) -> bool {
+        self.order.trigger.is_some()
+    }
+
+    pub(crate) fn triggered(&self) -> bool {
+        matches!(self.origin, Origin::Triggered(_) | Origin::Refused(_))
     }
 
     pub(crate) fn rank(&self) -> Rank {

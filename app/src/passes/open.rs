@@ -1,49 +1,87 @@
-//! Pass 0: new marks take effect, accounts are revalued and flagged.
+//! Pass 0: new statuses and prices take effect, accounts are revalued and flagged.
 
 use crate::accounts::AccountShard;
+use crate::form::status_of;
 use crate::groups::GroupShard;
 use crate::passes::Env;
 use crate::state::State;
 use ballast_risk::{LotRisk, Terms};
-use ballast_types::{Event, MarketId};
+use ballast_types::{Event, MarketId, MarketStatus};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// Word of the mark table that counts pending prices.
+/// Word of the mark table that is 1 when a price or status is pending.
 pub(crate) const PENDING: usize = 3;
 /// Word of the account table that counts flagged accounts.
 const FLAGGED: usize = 0;
 
-/// Pending prices become marks. Returns the markets whose mark moved.
-pub(crate) fn prices(state: &mut State, events: &mut Vec<Event>) -> Vec<MarketId> {
+/// Pending statuses and prices take effect. Returns the markets whose mark moved.
+pub(crate) fn publish(state: &mut State, events: &mut Vec<Event>) -> Vec<MarketId> {
     let mut moved = Vec::new();
     match state.marks.words_mut().counters.get_mut(PENDING) {
         Some(pending) if *pending > 0 => *pending = 0,
         _ => return moved,
     }
     for slot in 0..state.marks.len() {
-        if state
-            .marks
-            .get(slot)
-            .is_none_or(|record| record.pending == 0)
-        {
-            continue;
+        statuses(state, slot, events);
+    }
+    for slot in 0..state.marks.len() {
+        if prices(state, slot, events) {
+            moved.push(MarketId(slot));
         }
-        let Some(record) = state.marks.get_mut(slot) else {
-            continue;
-        };
-        let market = MarketId(slot);
-        if record.mark != record.pending {
-            moved.push(market);
-        }
-        record.mark = record.pending;
-        record.pending = 0;
-        events.push(Event::Mark {
-            market,
-            price: record.mark,
-        });
     }
     moved
+}
+
+fn statuses(state: &mut State, slot: u32, events: &mut Vec<Event>) {
+    let pending = state
+        .marks
+        .get(slot)
+        .and_then(|r| r.pending_status.checked_sub(1));
+    if let Some(status) = pending
+        && let Some(record) = state.marks.get_mut(slot)
+    {
+        (record.status, record.pending_status) = (status, 0);
+        events.push(Event::Status {
+            market: MarketId(slot),
+            status: status_of(status),
+        });
+    }
+}
+
+/// Whether the mark moved. The prices of a suspended market stay pending.
+fn prices(state: &mut State, slot: u32, events: &mut Vec<Event>) -> bool {
+    let market = MarketId(slot);
+    let Some(record) = state.marks.get(slot).copied() else {
+        return false;
+    };
+    if record.pending == 0 && record.pending_index == 0 {
+        return false;
+    }
+    if status_of(record.status) == MarketStatus::Suspended {
+        if let Some(pending) = state.marks.words_mut().counters.get_mut(PENDING) {
+            *pending = 1;
+        }
+        return false;
+    }
+    let Some(stored) = state.marks.get_mut(slot) else {
+        return false;
+    };
+    if record.pending > 0 {
+        (stored.mark, stored.pending) = (record.pending, 0);
+        events.push(Event::Mark {
+            market,
+            price: record.pending,
+        });
+    }
+    if record.pending_index > 0 {
+        (stored.index, stored.pending_index) = (record.pending_index, 0);
+        events.push(Event::Index {
+            market,
+            price: record.pending_index,
+        });
+    }
+    stored.mark != record.mark
 }
 
 /// Terms of an account's open orders in a market that moved.
@@ -85,7 +123,8 @@ fn order_terms(
     }
     let orders = group.orders.iter().map(|(_, order)| order);
     orders
-        .filter(|order| order.remaining > 0 && moved.contains(&MarketId(order.market)))
+        .filter(|order| order.remaining > 0 && !order.waiting())
+        .filter(|order| moved.contains(&MarketId(order.market)))
         .map(|order| {
             let market = MarketId(order.market);
             let terms = env.terms(market, order.side(), order.price, order.remaining);

@@ -24,13 +24,15 @@ pub(crate) struct Fill {
 pub(crate) enum Settlement {
     Fill(Fill),
     Release(Release),
+    /// The opposite.
+    Reserve(Release),
 }
 
 impl Settlement {
     pub(crate) fn owner(&self) -> AccountRef {
         match self {
             Self::Fill(fill) => fill.owner,
-            Self::Release(release) => release.owner,
+            Self::Release(open) | Self::Reserve(open) => open.owner,
         }
     }
 }
@@ -41,7 +43,8 @@ pub(crate) fn settle(shard: &mut AccountShard, items: &[Settlement], env: &Env<'
     for item in items {
         let done = match item {
             Settlement::Fill(fill) => fill.apply(shard, env),
-            Settlement::Release(release) => release.apply(shard, env),
+            Settlement::Release(open) => open.apply(shard, env),
+            Settlement::Reserve(open) => open.reserve(shard, env),
         };
         if done.is_none() {
             failed = failed.saturating_add(1);

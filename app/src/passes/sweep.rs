@@ -1,13 +1,15 @@
-//! Pass 0, last steps: what is expired, or not covered, leaves the books under a quota.
+//! Pass 0: what is expired, whose switch went off, or what is not covered, leaves under a quota.
 
 use crate::accounts::AccountRef;
+use crate::form::End;
 use crate::groups::GroupShard;
+use crate::passes::Env;
+use crate::passes::cancel::release_of;
 use crate::passes::open::{flagged, reflag};
-use crate::passes::{Env, Release};
 use crate::records::OrderRecord;
 use crate::state::State;
 use ballast_risk::scenarios;
-use ballast_types::{Event, GroupId, MarketId, Removal, Side};
+use ballast_types::{Account, AccountId, Event, GroupId, MarketId, Removal};
 use rayon::prelude::*;
 
 /// Nonces and floors that one shard forgets per block. More than can be added in a block, so that
@@ -47,8 +49,9 @@ pub(crate) fn expired(state: &mut State, env: &Env<'_>, events: &mut Vec<Event>)
 fn expired_of(group: &mut GroupShard, env: &Env<'_>) -> Vec<(u32, OrderRecord)> {
     let mut removed = Vec::new();
     for _ in 0..env.chain.spec.limits.sweep_orders {
-        let first = group.by_expiry.first();
-        let Some((_, slot)) = first.filter(|((expiry, _), _)| *expiry <= env.time) else {
+        let by_height = group.by_expiry.range((End::Height(0), 0)..).next();
+        let mut first = [group.by_expiry.first(), by_height].into_iter().flatten();
+        let Some((_, slot)) = first.find(|((end, _), _)| end.reached(env.time, env.height)) else {
             break;
         };
         let Some(record) = group.remove(slot) else {
@@ -57,6 +60,61 @@ fn expired_of(group: &mut GroupShard, env: &Env<'_>) -> Vec<(u32, OrderRecord)> 
         removed.push((slot, record));
     }
     removed
+}
+
+/// Cancels the orders of accounts whose dead man's switch went off. Each order uses one of the quota,
+/// and so does an account without orders.
+pub(crate) fn dead_men(state: &mut State, env: &Env<'_>, events: &mut Vec<Event>) {
+    let mut quota = env.chain.spec.limits.sweep_orders;
+    let most = usize::try_from(quota).unwrap_or(usize::MAX);
+    let last = (env.time, Account::new(AccountId([u8::MAX; 20]), u16::MAX));
+    let mut due: Vec<_> = (0_usize..)
+        .zip(&state.accounts)
+        .flat_map(|(number, shard)| {
+            let due = shard.by_deadline.range(..=last).take(most);
+            due.map(move |(key, slot)| (key, AccountRef::new(number, slot)))
+        })
+        .collect();
+    due.sort_unstable();
+    for (_, owner) in due {
+        if quota == 0 {
+            return;
+        }
+        if cancel_all(state, owner, env, &mut quota, events)
+            && let Some(shard) = state.shard_mut(owner)
+        {
+            // The account is there: its deadline named it.
+            let _ = shard.arm(owner.slot(), 0);
+        }
+    }
+}
+
+/// Removes an account's orders by (group, priority). False when the quota cut it off.
+fn cancel_all(
+    state: &mut State,
+    owner: AccountRef,
+    env: &Env<'_>,
+    quota: &mut u32,
+    events: &mut Vec<Event>,
+) -> bool {
+    let mut orders = Vec::new();
+    for group in &state.groups {
+        orders.extend(group.orders_of(owner).map(|slot| (group.group, slot)));
+    }
+    if orders.is_empty() {
+        *quota = quota.saturating_sub(1);
+    }
+    for (id, slot) in orders {
+        if *quota == 0 {
+            return false;
+        }
+        *quota = quota.saturating_sub(1);
+        let group = state.groups.get_mut(id.index());
+        if let Some(record) = group.and_then(|group| group.remove(slot)) {
+            release(state, id, slot, &record, Removal::DeadMan, env, events);
+        }
+    }
+    true
 }
 
 /// Removes risk-adding orders of flagged accounts, newest first, until each is covered.
@@ -112,14 +170,14 @@ fn sweep_account(
     }
 }
 
-/// Orders of an account as (height it began to rest, group, priority, slot), descending.
+/// Resting orders of an account as (height it began to rest, group, priority, slot), descending.
 fn newest_first(state: &State, owner: AccountRef) -> Vec<(u64, GroupId, u64, u32)> {
     let mut orders: Vec<_> = state
         .groups
         .iter()
         .flat_map(|group| {
             group.orders_of(owner).filter_map(|slot| {
-                let record = group.orders.get(slot)?;
+                let record = group.orders.get(slot).filter(|record| !record.waiting())?;
                 Some((record.placed, group.group, record.priority, slot))
             })
         })
@@ -166,19 +224,12 @@ fn release(
     events: &mut Vec<Event>,
 ) {
     let owner = AccountRef(record.account);
-    let side: Side = record.side();
-    let market = MarketId(record.market);
-    let open = Release {
-        owner,
-        market,
-        side,
-        price: record.price,
-        lots: record.remaining,
-    };
     let Some(shard) = state.shard_mut(owner) else {
         return;
     };
-    open.apply(shard, env);
+    if !record.waiting() {
+        release_of(record, record.remaining).apply(shard, env);
+    }
     let account = shard
         .accounts
         .get(owner.slot())
@@ -186,7 +237,7 @@ fn release(
     let order = ballast_types::OrderId::new(group, record.generation, slot);
     if let (Some(account), Some(order)) = (account, order) {
         events.push(Event::Removed {
-            market,
+            market: MarketId(record.market),
             order,
             account,
             size: record.remaining,

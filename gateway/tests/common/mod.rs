@@ -10,8 +10,8 @@ use ballast_app::view::{
 use ballast_gateway::{Committed, Config, Gateway, Submit, SubmitError, View};
 use ballast_types::{
     Account, AccountId, AssetId, AssetSpec, BlockEvents, ChainSpec, Event, GroupId, GroupSpec,
-    KeyId, Limits, Lots, MarketId, MarketKind, MarketSpec, OrderId, Side, Ticks, TimeMs, TxResult,
-    tx_hash,
+    KeyId, Limits, Lots, MarketId, MarketKind, MarketSpec, MarketStatus, OrderId, PostOnly,
+    SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, TimeMs, TxResult, tx_hash,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,6 +34,9 @@ fn market(symbol: &str, kind: MarketKind, tick: &str, lot: &str) -> MarketSpec {
         min_size: 1,
         max_size: 1_000_000,
         max_price: 10_000_000,
+        price_band_ppm: 200_000,
+        min_notional: 1_000_000,
+        max_notional: 0,
         maker_fee_ppm: -10,
         taker_fee_ppm: 50,
         initial_margin_ppm: 50_000,
@@ -108,6 +111,7 @@ impl View for State {
             app_hash: [u8::try_from(self.height % 256).unwrap(); 32],
             accounts: u32::try_from(self.accounts.len()).unwrap(),
             open_orders: 7,
+            waiting_orders: 1,
             fee_pool: 1_234_567,
             deficit: 0,
         }
@@ -161,6 +165,9 @@ impl View for State {
             market,
             group: GroupId(0),
             mark: 1_000,
+            index: 999,
+            last: 0,
+            status: MarketStatus::Open,
             trades: 5,
             open_interest: 42,
         })
@@ -214,6 +221,7 @@ impl World {
             maintenance_margin: 7_500,
             held_margin: 7_500,
             uncovered: false,
+            cancel_at: 0,
         };
         self.state.accounts.insert(account, view);
     }
@@ -276,6 +284,29 @@ impl World {
             .into_iter()
             .map(|(price, (side, size))| (side, price, size))
             .collect()
+    }
+}
+
+/// A resting ask of 50 lots, of which 7 have traded.
+pub fn ask(account: Account) -> OrderView {
+    OrderView {
+        id: OrderId(1 << 50),
+        account,
+        market: PERP,
+        side: Side::Sell,
+        price: 1_234,
+        remaining: 50,
+        display: None,
+        shown: 50,
+        filled: 7,
+        tif: TimeInForce::Gtc,
+        post_only: PostOnly::Reject,
+        reduce_only: false,
+        self_trade: SelfTrade::CancelTaker,
+        self_trade_scope: SelfTradeScope::Account,
+        waiting: None,
+        client_id: Some(1 << 100),
+        label: 4,
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn valid() -> Value {
                 "tick": "0.1", "lot": "0.001", "min_size": "0.002", "max_size": "100",
                 "max_price": "1000000", "maker_fee": "0.0002", "taker_fee": "0.0005",
                 "initial_margin": "0.05", "maintenance_margin": "0.025", "mark": "60000",
-                "self_trade": true,
+                "self_trade": true, "price_band": "0.25", "max_notional": "100",
             },
         ],
         "price_authorities": [address(9)],

@@ -1,7 +1,7 @@
 //! Matching, one rule at a time.
 
 use super::{BTC_PERP, ETH_PERP, SOL_PERP, World, order, removals, results};
-use ballast_types::{Action, Code, Event, Order, Removal, Side, TimeInForce};
+use ballast_types::{Action, Code, Event, Order, PostOnly, Removal, Side, TimeInForce};
 
 const BID: Side = Side::Buy;
 const ASK: Side = Side::Sell;
@@ -40,7 +40,11 @@ fn times_in_force_treat_the_rest_differently() {
         let max_fills = if post_only { 0 } else { 6 };
         let bid = Order {
             tif,
-            post_only,
+            post_only: if post_only {
+                PostOnly::Reject
+            } else {
+                PostOnly::No
+            },
             max_fills,
             ..order(BTC_PERP, BID, 1_000, 8)
         };

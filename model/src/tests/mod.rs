@@ -1,13 +1,19 @@
 mod book_rules;
 mod cancel_rules;
+mod iceberg_rules;
 mod margin_rules;
+mod market_rules;
 mod random;
+mod self_trade_rules;
+mod switch_rules;
+mod trigger_rules;
 
 use crate::Model;
 use crate::workload::{test_secrets, test_spec};
 use ballast_types::{
-    Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Event, Lots, MarketId, Order,
-    OrderId, Secret, Side, Ticks, TimeInForce, TxBody, TxResult, chain_hash, sign_native, tx_hash,
+    Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Event, Lots, MarketId,
+    MarketStatus, Order, OrderId, PriceKind, PriceUpdate, Secret, SetMarketStatus, Side, Ticks,
+    TxBody, TxResult, chain_hash, sign_native, tx_hash,
 };
 
 const BTC_SPOT: MarketId = MarketId(0);
@@ -36,6 +42,11 @@ impl World {
             if *asset == spec.margin_asset {
                 *amount = 15_000_000;
             }
+        }
+        for market in &mut spec.markets {
+            market.price_band_ppm = 0;
+            market.min_notional = 0;
+            market.max_notional = 0;
         }
         spec.limits.bucket_tokens = 1_000;
         spec.limits.nonce_future_ms = 30_000;
@@ -77,10 +88,15 @@ impl World {
     }
 
     fn sign(&mut self, who: usize, actions: &[Action]) -> Vec<u8> {
+        self.sign_for(self.account(who), who, actions)
+    }
+
+    /// A transaction of `account` that the key of person `who` signs.
+    fn sign_for(&mut self, account: Account, who: usize, actions: &[Action]) -> Vec<u8> {
         self.nonce = self.nonce.max(self.time) + 1;
         let body = TxBody {
             chain: chain_hash(&self.spec.chain_id),
-            account: self.account(who),
+            account,
             key: self.secrets[who].public(),
             nonce: self.nonce,
             expiry: u64::MAX,
@@ -114,9 +130,29 @@ impl World {
     }
 
     fn set_mark(&mut self, market: MarketId, price: Ticks) {
-        let update = ballast_types::PriceUpdate { market, price };
+        self.set_price(market, PriceKind::Mark, price);
+    }
+
+    /// Publishes a price. Returns the block in which it takes effect.
+    fn set_price(&mut self, market: MarketId, kind: PriceKind, price: Ticks) -> BlockEvents {
+        self.publish(market, kind, price);
+        self.block(&[])
+    }
+
+    /// Publishes a price that takes effect in the next block.
+    fn publish(&mut self, market: MarketId, kind: PriceKind, price: Ticks) {
+        let update = PriceUpdate {
+            market,
+            kind,
+            price,
+        };
         assert_eq!(self.act(0, Action::SetPrices(vec![update])).code, Code::Ok);
-        self.block(&[]);
+    }
+
+    /// Sets what a market takes, from the next block on.
+    fn set_status(&mut self, market: MarketId, status: MarketStatus) {
+        let change = SetMarketStatus { market, status };
+        assert_eq!(self.act(0, Action::SetMarketStatus(change)).code, Code::Ok);
     }
 
     fn position(&self, who: usize, market: MarketId) -> Lots {
@@ -139,16 +175,8 @@ impl World {
 
 fn order(market: MarketId, side: Side, price: Ticks, size: Lots) -> Order {
     Order {
-        market,
-        side,
-        price,
-        size,
-        tif: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        client_id: None,
-        label: 0,
         max_fills: 6,
+        ..Order::limit(market, side, price, size)
     }
 }
 

@@ -3,11 +3,12 @@
 use super::{Known, Workload};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Atoms, Cancel, GroupId, Lots, MarketId, Order,
-    OrderId, OrderRef, PriceUpdate, SetAgent, Side, Ticks, TimeInForce, TimeMs, Transfer,
+    OrderId, OrderRef, PostOnly, SelfTrade, SelfTradeScope, SetAgent, Side, Ticks, TimeInForce,
+    TimeMs, Transfer,
 };
 
 /// Values at the edges of their types.
-const EDGES: [i64; 7] = [i64::MIN, -1, 0, 1, 1 << 44, i64::MAX - 1, i64::MAX];
+pub(super) const EDGES: [i64; 7] = [i64::MIN, -1, 0, 1, 1 << 44, i64::MAX - 1, i64::MAX];
 
 impl Workload {
     pub(super) fn action(&mut self, account: Account) -> Action {
@@ -18,11 +19,13 @@ impl Workload {
             83..=89 => Action::Transfer(self.transfer(account)),
             90..=92 => Action::SetAgent(self.agent(account.master)),
             93 => Action::RemoveAgent(self.agent(account.master).key),
-            _ => Action::SetPrices(self.prices()),
+            94..=96 => Action::SetPrices(self.prices()),
+            97..=98 => Action::CancelAfter(self.timeout()),
+            _ => Action::SetMarketStatus(self.status()),
         }
     }
 
-    fn market(&mut self) -> MarketId {
+    pub(super) fn market(&mut self) -> MarketId {
         let count = u64::try_from(self.spec.markets.len()).unwrap_or(1);
         let beyond = u64::from(self.rng.one_in(60));
         MarketId(u32::try_from(self.rng.below(count) + beyond * count).unwrap_or(u32::MAX))
@@ -43,7 +46,7 @@ impl Workload {
         self.marks.get(market.index()).copied().unwrap_or(1_000)
     }
 
-    fn price(&mut self, market: MarketId, side: Side) -> Ticks {
+    pub(super) fn price(&mut self, market: MarketId, side: Side) -> Ticks {
         if self.rng.one_in(80) {
             return self.rng.pick(&EDGES);
         }
@@ -85,6 +88,30 @@ impl Workload {
         (self.time / 4_000 + self.rng.below(3)) * 4_000
     }
 
+    /// One of few heights, so that many orders expire at once.
+    fn last_height(&mut self) -> u64 {
+        (self.height / 4 + self.rng.below(3)) * 4
+    }
+
+    /// Shown lots of an iceberg: a small part of its size.
+    fn display(&mut self, size: Lots, may_rest: bool) -> Option<Lots> {
+        match self.rng.below(60) {
+            0 => Some(self.rng.pick(&EDGES)),
+            1 => Some(self.rng.signed(2, 9)),
+            2..=24 if may_rest => Some(self.rng.signed(2, (size / 4).clamp(2, 12))),
+            _ => None,
+        }
+    }
+
+    /// Of a dead man's switch: mostly short.
+    fn timeout(&mut self) -> TimeMs {
+        match self.rng.below(10) {
+            0 => self.rng.pick(&[1, 999, 86_400_000, 86_400_001, u64::MAX]),
+            1..=2 => 0,
+            _ => self.rng.range(1_000, 3_000),
+        }
+    }
+
     pub(super) fn order(&mut self, account: Account) -> Order {
         let market = self.market();
         let position = self.position(account, market);
@@ -95,8 +122,9 @@ impl Workload {
         }
         let post_only = self.rng.one_in(3);
         let tif = match self.rng.below(12) {
-            0..=2 => TimeInForce::Gtc,
-            3..=7 => TimeInForce::Gtt(self.expiry()),
+            0..=1 => TimeInForce::Gtc,
+            2..=5 => TimeInForce::Gtt(self.expiry()),
+            6..=7 => TimeInForce::Gtb(self.last_height()),
             8..=10 if !post_only || self.rng.one_in(9) => TimeInForce::Ioc,
             11 if !post_only => TimeInForce::Fok,
             _ => TimeInForce::Gtc,
@@ -109,17 +137,19 @@ impl Workload {
             _ if post_only => 0,
             _ => u16::try_from(self.rng.range(1, most)).unwrap_or(1),
         };
-        Order {
-            market,
-            side,
-            price: self.price(market, side),
-            size: match self.rng.below(4) {
-                0 if closes => position.abs(),
-                1 if closes => position.abs() + position.abs() / 2 + 1,
-                _ => self.size(),
-            },
+        let size = match self.rng.below(4) {
+            0 if closes => position.abs(),
+            1 if closes => position.abs() + position.abs() / 2 + 1,
+            _ => self.size(),
+        };
+        let kinds = [PostOnly::Reject, PostOnly::Slide, PostOnly::Slide];
+        let order = Order {
             tif,
-            post_only,
+            post_only: if post_only {
+                self.rng.pick(&kinds)
+            } else {
+                PostOnly::No
+            },
             reduce_only: if closes {
                 self.rng.one_in(2)
             } else {
@@ -128,7 +158,28 @@ impl Workload {
             client_id: self.client_id(),
             label: self.label(),
             max_fills,
+            self_trade: self.self_trade(),
+            self_trade_scope: self
+                .rng
+                .pick(&[SelfTradeScope::Account, SelfTradeScope::Master]),
+            ..Order::limit(market, side, self.price(market, side), size)
+        };
+        let display = self.display(size, order.may_rest());
+        let order = Order { display, ..order };
+        if self.rng.one_in(8) {
+            self.with_trigger(order)
+        } else {
+            order
         }
+    }
+
+    pub(super) fn self_trade(&mut self) -> SelfTrade {
+        self.rng.pick(&[
+            SelfTrade::CancelTaker,
+            SelfTrade::CancelMaker,
+            SelfTrade::CancelBoth,
+            SelfTrade::Decrement,
+        ])
     }
 
     /// An order that the account had resting lately.
@@ -276,29 +327,6 @@ impl Workload {
             markets,
             max_notional: self.rng.pick(&[0, 0, 10_000_000, 1 << 100, (1 << 100) + 1]),
         }
-    }
-
-    /// Marks walk a few percent, and sometimes jump.
-    pub(super) fn prices(&mut self) -> Vec<PriceUpdate> {
-        let count = self.rng.range(1, 3);
-        (0..count)
-            .map(|_| {
-                let market = self.market();
-                let mark = self.mark(market);
-                let step = if self.rng.one_in(5) {
-                    mark / 5
-                } else {
-                    mark / 30
-                };
-                let moved = mark + self.rng.signed(-step, step) + (1_000 - mark) / 20;
-                let price = if self.rng.one_in(40) {
-                    self.rng.pick(&EDGES)
-                } else {
-                    moved.clamp(300, 4_000)
-                };
-                PriceUpdate { market, price }
-            })
-            .collect()
     }
 
     pub(super) fn position(&self, account: Account, market: MarketId) -> Lots {

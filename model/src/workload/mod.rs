@@ -2,11 +2,14 @@
 //! the small exchange of [`test_spec`].
 
 mod actions;
+mod authority;
 mod bad;
 mod cosmos;
 mod rng;
 mod scenarios;
 mod spec;
+mod stories;
+mod triggers;
 
 pub use cosmos::{cosmos_actions, cosmos_sends};
 pub use rng::Rng;
@@ -14,8 +17,8 @@ pub use spec::{test_secrets, test_spec};
 
 use ballast_types::{
     Account, AccountId, Action, AssetId, Atoms, BlockEvents, ChainSpec, Code, Event, Hash, Lots,
-    MarketId, MsgActionsBody, OrderId, Secret, Ticks, TimeMs, TxBody, chain_hash, encode_bundle,
-    sign_native, tx_hash,
+    MarketId, MarketStatus, MsgActionsBody, OrderId, Secret, Ticks, TimeMs, TxBody, chain_hash,
+    encode_bundle, sign_native, tx_hash,
 };
 use std::collections::BTreeMap;
 
@@ -47,7 +50,12 @@ pub struct Workload {
     /// (size, cost) of positions.
     positions: BTreeMap<(Account, MarketId), (Lots, Atoms)>,
     marks: Vec<Ticks>,
-    /// Orders that rested lately; some of them are gone.
+    /// Zero is none.
+    indexes: Vec<Ticks>,
+    /// Zero is none.
+    lasts: Vec<Ticks>,
+    statuses: Vec<MarketStatus>,
+    /// Orders that rested or waited lately; some of them are gone.
     orders: Vec<Known>,
     /// Next Cosmos sequence by master, as far as known.
     sequences: BTreeMap<AccountId, u64>,
@@ -63,7 +71,7 @@ pub struct Workload {
     old: Vec<Vec<u8>>,
 }
 
-/// An order that rested.
+/// An order that rested or waited.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     account: Account,
@@ -72,6 +80,7 @@ struct Known {
     price: Ticks,
     size: Lots,
     client_id: Option<u128>,
+    waits: bool,
 }
 
 /// Orders remembered.
@@ -113,6 +122,9 @@ impl Workload {
                 .iter()
                 .map(|market| market.mark.max(1_000))
                 .collect(),
+            indexes: spec.markets.iter().map(|market| market.mark).collect(),
+            lasts: vec![0; spec.markets.len()],
+            statuses: vec![MarketStatus::Open; spec.markets.len()],
             orders: Vec::new(),
             sequences: BTreeMap::new(),
             cosmos_sent: BTreeMap::new(),
@@ -129,6 +141,9 @@ impl Workload {
         self.height += 1;
         self.time += self.rng.range(100, 1_500);
         let mut txs = self.hit_squeezed();
+        txs.extend(self.tick());
+        txs.extend(self.reopen());
+        txs.extend(self.touch_waiting());
         let count = self.rng.range(size / 2, size + size / 2);
         for _ in 0..count {
             let tx = self.transaction();
@@ -170,36 +185,11 @@ impl Workload {
     fn learn(&mut self, event: &Event) {
         match event {
             Event::Mark { market, price } => {
-                if let Some(mark) = self.marks.get_mut(market.index()) {
-                    self.marks_moved |= *mark != *price;
-                    *mark = *price;
-                }
+                self.marks_moved |= self.mark(*market) != *price;
+                set(&mut self.marks, *market, *price);
             }
-            Event::Rested {
-                market,
-                order,
-                account,
-                price,
-                size,
-                client_id,
-                ..
-            } => {
-                self.orders.push(Known {
-                    account: *account,
-                    id: *order,
-                    market: *market,
-                    price: *price,
-                    size: *size,
-                    client_id: *client_id,
-                });
-            }
-            Event::Removed { order, .. } => self.orders.retain(|known| known.id != *order),
-            Event::Fill { maker, size, .. } => {
-                for known in self.orders.iter_mut().filter(|known| known.id == *maker) {
-                    known.size -= size;
-                }
-                self.orders.retain(|known| known.size > 0);
-            }
+            Event::Index { market, price } => set(&mut self.indexes, *market, *price),
+            Event::Status { market, status } => set(&mut self.statuses, *market, *status),
             Event::Agent {
                 account,
                 key,
@@ -229,6 +219,57 @@ impl Workload {
             Event::Transferred { to, .. } if !self.accounts.contains(to) => {
                 self.accounts.push(*to);
             }
+            _ => self.learn_orders(event),
+        }
+    }
+
+    fn learn_orders(&mut self, event: &Event) {
+        match event {
+            Event::Rested {
+                market,
+                order,
+                account,
+                price,
+                size,
+                client_id,
+                ..
+            }
+            | Event::Waiting {
+                market,
+                order,
+                account,
+                price,
+                size,
+                client_id,
+                ..
+            } => {
+                self.orders.retain(|known| known.id != *order);
+                self.orders.push(Known {
+                    account: *account,
+                    id: *order,
+                    market: *market,
+                    price: *price,
+                    size: *size,
+                    client_id: *client_id,
+                    waits: matches!(event, Event::Waiting { .. }),
+                });
+            }
+            Event::Triggered { order, .. } | Event::Removed { order, .. } => {
+                self.orders.retain(|known| known.id != *order);
+            }
+            Event::Fill {
+                market,
+                maker,
+                price,
+                size,
+                ..
+            } => {
+                set(&mut self.lasts, *market, *price);
+                for known in self.orders.iter_mut().filter(|known| known.id == *maker) {
+                    known.size -= size;
+                }
+                self.orders.retain(|known| known.size > 0);
+            }
             _ => {}
         }
     }
@@ -236,14 +277,15 @@ impl Workload {
     /// Zero, one or two transactions.
     fn transaction(&mut self) -> Vec<Vec<u8>> {
         match self.rng.below(100) {
-            0..=69 => vec![self.native()],
-            70..=77 => vec![self.cosmos()],
-            78..=81 => self.scenario(),
-            82..=84 => {
+            0..=62 => vec![self.native()],
+            63..=69 => vec![self.cosmos()],
+            70..=76 => self.scenario(),
+            77..=84 => self.story(),
+            85..=86 => {
                 let tx = self.native();
                 vec![tx.clone(), tx]
             }
-            85..=89 if !self.old.is_empty() => {
+            87..=90 if !self.old.is_empty() => {
                 let old = self.old.clone();
                 vec![self.rng.pick(&old)]
             }
@@ -381,5 +423,12 @@ impl Workload {
             bytes.pop();
         }
         bytes
+    }
+}
+
+/// Writes the entry of a market, if there is one.
+fn set<T>(of: &mut [T], market: MarketId, value: T) {
+    if let Some(entry) = of.get_mut(market.index()) {
+        *entry = value;
     }
 }

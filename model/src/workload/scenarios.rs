@@ -2,15 +2,15 @@
 
 use super::Workload;
 use ballast_types::{
-    Account, Action, Amend, Atoms, Cancel, Lots, MarketId, Order, PriceUpdate, Side, TimeInForce,
-    Transfer,
+    Account, Action, Amend, Atoms, Cancel, Lots, MarketId, Order, PostOnly, PriceKind, PriceUpdate,
+    Side, TimeInForce, Transfer,
 };
 
 impl Workload {
     /// Transactions that belong together and reach what chance rarely does.
     pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
         let account = self.own_account();
-        let authority = Account::new(self.owners[0], 0);
+        let authority = self.authority();
         match self.rng.below(16) {
             13..=15 => self.squeeze(),
             // A jump of the marks.
@@ -21,7 +21,7 @@ impl Workload {
             // Everything is cancelled, and something that takes comes in the same transaction.
             4..=7 => {
                 let order = Order {
-                    post_only: false,
+                    post_only: PostOnly::No,
                     max_fills: 3,
                     ..self.order(account)
                 };
@@ -58,7 +58,7 @@ impl Workload {
     }
 
     /// Markets in which the account has a position, with its size.
-    fn held(&self, account: Account) -> Vec<(MarketId, Lots)> {
+    pub(super) fn held(&self, account: Account) -> Vec<(MarketId, Lots)> {
         let held = self
             .positions
             .iter()
@@ -139,7 +139,7 @@ impl Workload {
     }
 
     /// An IOC order in the direction of `position`, with a limit that crosses.
-    fn crossing_order(&mut self, market: MarketId, position: Lots) -> Order {
+    pub(super) fn crossing_order(&mut self, market: MarketId, position: Lots) -> Order {
         let side = if position > 0 { Side::Buy } else { Side::Sell };
         let mark = self.mark(market);
         Order {
@@ -152,11 +152,8 @@ impl Workload {
             },
             size: self.rng.signed(2, 2 * position.abs() + 2),
             tif: TimeInForce::Ioc,
-            post_only: false,
-            reduce_only: false,
-            client_id: None,
-            label: 0,
             max_fills: self.spec.limits.max_fills,
+            ..Order::limit(market, side, 0, 0)
         }
     }
 
@@ -189,7 +186,7 @@ impl Workload {
                 size: size.abs() * 2,
                 tif: TimeInForce::Gtc,
                 reduce_only: false,
-                post_only: true,
+                post_only: PostOnly::Reject,
                 max_fills: 0,
                 ..self.crossing_order(*market, -size)
             }));
@@ -199,9 +196,10 @@ impl Workload {
         let price = (mark - against.signum() * mark / 2).clamp(300, 4_000);
         let update = PriceUpdate {
             market: jumping,
+            kind: PriceKind::Mark,
             price,
         };
-        let authority = Account::new(self.owners[0], 0);
+        let authority = self.authority();
         let jump = vec![Action::SetPrices(vec![update])];
         vec![
             self.native_of(account, actions),
@@ -219,16 +217,5 @@ impl Workload {
             txs.push(self.native_of(from, vec![Action::Order(Order { size, ..order })]));
         }
         txs
-    }
-
-    /// A jump of one mark.
-    fn jump(&mut self) -> Vec<PriceUpdate> {
-        let market = MarketId(self.rng.pick(&[1, 3, 4]));
-        let mark = self.mark(market);
-        let moved = mark + self.rng.signed(-mark / 4, mark / 4) + (1_000 - mark) / 20;
-        vec![PriceUpdate {
-            market,
-            price: moved.clamp(300, 4_000),
-        }]
     }
 }

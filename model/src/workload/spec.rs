@@ -75,6 +75,9 @@ fn tight_limits(accounts: u32) -> Limits {
         bucket_refill: 12,
         cancel_tokens: 5,
         floors: 4,
+        waiting_orders: 8,
+        trailing_orders: 3,
+        triggered_orders: 2,
         ..Limits::default()
     }
 }
@@ -96,6 +99,10 @@ fn markets() -> Vec<MarketSpec> {
     markets[3].maker_fee_ppm = -110;
     markets[4].self_trade = true;
     markets[4].min_size = 1;
+    markets[4].min_notional = 150_000;
+    markets[4].max_notional = 20_000_000;
+    markets[0].price_band_ppm = 200_000;
+    markets[3].price_band_ppm = 60_000;
     markets
 }
 
@@ -111,6 +118,9 @@ fn market(symbol: &str, group: u16, kind: MarketKind, tick_value: Atoms) -> Mark
         min_size: 2,
         max_size: 1_000,
         max_price: 100_000,
+        price_band_ppm: 0,
+        min_notional: 0,
+        max_notional: 0,
         maker_fee_ppm: 100,
         taker_fee_ppm: 350,
         initial_margin_ppm: if perpetual { 100_000 } else { 0 },

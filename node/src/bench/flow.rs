@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use ballast_types::{
-    Account, Action, AssetId, Cancel, ChainSpec, MarketId, Order, Secret, Side, Ticks, TimeInForce,
-    Transfer, TxHash,
+    Account, Action, AssetId, Cancel, ChainSpec, MarketId, Order, PostOnly, Secret, Side, Ticks,
+    TimeInForce, Transfer, TxHash,
 };
 
 use crate::actions::now_ms;
@@ -198,21 +198,16 @@ impl Flow {
             (Side::Sell, false) | (Side::Buy, true) => venue.price + far,
         };
         let lots = i64::try_from(first / 2 % 5 + 1).unwrap_or(1);
-        Action::Order(Order {
-            market: venue.market,
-            side,
-            price,
-            size: venue.min_size * if takes { 1 } else { lots },
-            tif: if takes {
-                TimeInForce::Ioc
-            } else {
-                TimeInForce::Gtc
-            },
-            post_only: !takes,
-            reduce_only: false,
-            client_id: None,
-            label: 0,
-            max_fills: if takes { 2 } else { 0 },
+        let size = venue.min_size * if takes { 1 } else { lots };
+        let order = Order::limit(venue.market, side, price, size);
+        Action::Order(if takes {
+            Order {
+                tif: TimeInForce::Ioc,
+                max_fills: 2,
+                ..order
+            }
+        } else {
+            order.post_only(PostOnly::Reject)
         })
     }
 

@@ -87,6 +87,7 @@ impl View for Nothing {
             app_hash: self.app_hash(),
             accounts: 0,
             open_orders: 0,
+            waiting_orders: 0,
             fee_pool: 0,
             deficit: 0,
         }

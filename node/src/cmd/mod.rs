@@ -13,6 +13,7 @@ pub mod localnet;
 pub mod query;
 pub mod start;
 pub mod tx;
+pub mod who;
 
 /// Why a command failed, in words for whoever typed it.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

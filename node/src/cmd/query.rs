@@ -1,27 +1,20 @@
 //! `ballast query`: ask a node about the exchange.
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 use serde_json::Value;
 
-use crate::api::Api;
-use crate::cmd::tx::node_url;
+use crate::cmd::who::Who;
 use crate::cmd::{Failure, block_on};
 use crate::network::table;
 
 /// Arguments of `query`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  ballast query book BTC-PERP --depth 5\n  \
-    ballast query account ballast1... --json\n  ballast query block latest")]
+    ballast query account ballast1... --json\n  ballast query account --account 1\n  ballast query \
+    block latest")]
 pub struct Args {
-    /// HTTP address of a node [default: the network's first node]
-    #[arg(long, global = true, value_name = "URL")]
-    node: Option<String>,
-    /// File with the --json line of a network, or the home of a localnet [default:
-    /// ~/.ballast/localnet]
-    #[arg(long, global = true, value_name = "FILE")]
-    keys: Option<PathBuf>,
+    #[command(flatten)]
+    who: Who,
     /// State after this height, one of the last 16 [default: the newest]
     #[arg(long, global = true, value_name = "H")]
     height: Option<u64>,
@@ -36,10 +29,11 @@ pub struct Args {
 enum Verb {
     /// Height, app hash and sums over the chain. Example: ballast query chain
     Chain,
-    /// Balances, positions and orders of an account. Example: ballast query account ballast1.../1
+    /// Balances, positions and orders of an account. Orders that wait for a trigger, and the hidden
+    /// lots of icebergs, only with its key. Example: ballast query account --account 1
     Account {
-        /// `ballast1...`, with `/N` for a subaccount
-        address: String,
+        /// `ballast1...`, with `/N` for a subaccount [default: that of the key]
+        address: Option<String>,
     },
     /// Rate limits, subaccounts and agents of a master. Example: ballast query master ballast1...
     Master {
@@ -61,7 +55,8 @@ enum Verb {
     },
     /// All markets. Example: ballast query markets
     Markets,
-    /// A resting order. Example: ballast query order 16777216
+    /// An open order; one that waits only with a key of its account. Example: ballast query order
+    /// 16777216 --account 1
     Order {
         /// The id that the exchange gave
         id: String,
@@ -93,17 +88,22 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 async fn ask(args: Args) -> Result<(), Failure> {
-    let api = Api::new(&node_url(args.node.as_deref(), args.keys.as_deref())?)?;
+    let (api, secret) = args.who.proving_api().await?;
+    let own = secret.map(|secret| secret.id().to_string());
     let mut query = Vec::new();
     if let Some(height) = args.height {
         query.push(("height", height.to_string()));
     }
     let parts: Vec<&str> = match &args.verb {
         Verb::Chain => vec!["chain"],
-        Verb::Account { address } => match address.split_once('/') {
-            Some((master, sub)) => vec!["accounts", master, sub],
-            None => vec!["accounts", address],
-        },
+        Verb::Account { address } => {
+            let address = address.as_ref().or(own.as_ref());
+            let address = address.ok_or("address: is missing; or name a key, as --account N")?;
+            match address.split_once('/') {
+                Some((master, sub)) => vec!["accounts", master, sub],
+                None => vec!["accounts", address],
+            }
+        }
         Verb::Master { address } => vec!["masters", address],
         Verb::Book { market, depth } => {
             query.push(("depth", depth.to_string()));
@@ -140,7 +140,10 @@ fn text(verb: &Verb, answer: &Value) -> String {
                 "kind",
                 "tick",
                 "lot",
+                "status",
                 "mark_decimal",
+                "index_decimal",
+                "last_decimal",
                 "open_interest_decimal",
             ],
         ),
@@ -171,6 +174,9 @@ fn text(verb: &Verb, answer: &Value) -> String {
                 "side",
                 "price_decimal",
                 "remaining_decimal",
+                "shown_decimal",
+                "state",
+                "trigger",
                 "client_id",
             ];
             fields(answer)
@@ -196,7 +202,8 @@ fn fields(answer: &Value) -> String {
         let words = value
             .as_array()
             .is_some_and(|list| list.iter().all(|v| !v.is_object()));
-        !value.is_null() && !value.is_object() && (!value.is_array() || words)
+        let shown = !value.is_object() || value.get("condition").is_some();
+        !value.is_null() && shown && (!value.is_array() || words)
     });
     let rows: Vec<(&String, String)> = plain
         .filter(|(_, value)| value.as_array().is_none_or(|list| !list.is_empty()))
@@ -286,12 +293,26 @@ fn block(answer: &Value) -> String {
         )
 }
 
+/// What an order waits for, as `mark below 97000.0`.
+fn trigger(value: &Value) -> String {
+    let word = |name: &str| value[name].as_str().unwrap_or_default();
+    let distance = match value["distance_ppm"].as_u64() {
+        Some(ppm) => format!("{ppm} ppm"),
+        None => word("distance_decimal").to_owned(),
+    };
+    match word("condition") {
+        "trail" => format!("{} trail {distance}", word("source")),
+        condition => format!("{} {condition} {}", word("source"), word("price_decimal")),
+    }
+}
+
 /// Text without quotes, `-` for nothing, words of a list side by side.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(list) => list.iter().map(cell).collect::<Vec<_>>().join(" "),
+        Value::Object(_) => trigger(value),
         value => value.to_string(),
     }
 }
@@ -322,6 +343,17 @@ mod tests {
         assert_eq!(prices, ["ask 12", "ask 11", "bid 10"]);
         let empty = json!({"market": "M", "height": 7, "asks": [], "bids": []});
         assert_eq!(book(&empty), "M at height 7\nthe book is empty\n");
+    }
+
+    #[test]
+    fn triggers_are_shown_in_a_line() {
+        let below = json!({"source": "mark", "condition": "below", "price_decimal": "97000.0"});
+        assert_eq!(cell(&below), "mark below 97000.0");
+        let trail = json!({"source": "last", "condition": "trail", "distance_ppm": 20_000});
+        assert_eq!(
+            fields(&json!({ "trigger": trail })),
+            "trigger  last trail 20000 ppm\n"
+        );
     }
 
     #[test]

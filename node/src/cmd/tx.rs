@@ -3,18 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ballast_types::{Account, AccountId, Action, Secret, TxBody, chain_hash, sign_native};
+use ballast_types::{Account, AccountId, Action, TxBody, chain_hash, sign_native};
 use clap::Subcommand;
 use serde_json::Value;
 
 use crate::actions::{ActionSpec, millis, now_ms};
 use crate::api::Api;
+use crate::cmd::who::Who;
 use crate::cmd::{Failure, block_on};
-use crate::key_file::{self, KeyType};
 use crate::listing::Listing;
-use crate::network::{Network, table};
+use crate::network::table;
 use crate::units::Span;
-use crate::{homes, localnet, ports};
 
 /// Arguments of `tx`.
 #[derive(clap::Args, Debug)]
@@ -37,25 +36,8 @@ pub struct Args {
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Who signs, and where it goes")]
 struct Common {
-    /// HTTP address of a node [default: the network's first node]
-    #[arg(long, global = true, value_name = "URL")]
-    node: Option<String>,
-    /// File with the --json line of a network, or the home of a localnet, for nodes and accounts
-    /// [default: ~/.ballast/localnet]
-    #[arg(long, global = true, value_name = "FILE")]
-    keys: Option<PathBuf>,
-    /// Number of the network's account that signs
-    #[arg(long, global = true, value_name = "N")]
-    account: Option<usize>,
-    /// Key file that signs, as `ballast keys new` writes it
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "account")]
-    key: Option<PathBuf>,
-    /// Secret key that signs: 64 hex characters. Others can see it in the list of processes
-    #[arg(long, global = true, value_name = "HEX", conflicts_with_all = ["account", "key"])]
-    key_hex: Option<String>,
-    /// Type of --key-hex
-    #[arg(long, global = true, value_enum, default_value = "ed25519")]
-    key_type: KeyType,
+    #[command(flatten)]
+    who: Who,
     /// Agents: address of the account to act for [default: the key's own]
     #[arg(long, global = true, value_name = "ADDRESS")]
     master: Option<AccountId>,
@@ -76,14 +58,19 @@ struct Common {
 #[derive(Subcommand, Debug)]
 enum Verb {
     #[command(flatten)]
-    Action(ActionSpec),
+    Action(Box<ActionSpec>),
     /// Sign several actions as one transaction
     #[command(
         after_help = "FILE is a JSON list; the fields are the options of the other verbs:\n  \
         [{\"action\":\"cancel\",\"market\":\"BTC-PERP\"},\n   {\"action\":\"order\",\"market\":\
         \"BTC-PERP\",\"side\":\"buy\",\"size\":\"1\",\"price\":\"99000\"},\n   \
         {\"action\":\"order\",\"market\":\"BTC-PERP\",\"side\":\"sell\",\"size\":\"1\",\
-        \"price\":\"101000\",\"type\":\"post-only\"}]"
+        \"price\":\"101000\",\"type\":\"post-only\"},\n   \
+        {\"action\":\"order\",\"market\":\"BTC-PERP\",\"side\":\"sell\",\"size\":\"1\",\
+        \"type\":\"market\",\n    \"slippage\":\"2\",\"reduce_only\":true,\"trigger\":\"mark\",\
+        \"below\":\"97000\"},\n   {\"action\":\"prices\",\"prices\":[\"BTC-PERP=100500\",\
+        \"index:BTC-PERP=100490\"]},\n   {\"action\":\"status\",\"market\":\"BTC-PERP\",\
+        \"status\":\"post-only\"},\n   {\"action\":\"cancel-after\",\"time\":\"30s\"}]"
     )]
     Batch {
         /// The list; `-` reads stdin
@@ -104,12 +91,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 async fn send(args: Args) -> Result<(), Failure> {
     let common = &args.common;
-    let api = Api::new(&node_url(common.node.as_deref(), common.keys.as_deref())?)?;
-    let tx = match &args.verb {
-        Verb::Raw { tx } => hex::decode(tx.strip_prefix("0x").unwrap_or(tx))
-            .map_err(|error| format!("tx: is not hexadecimal: {error}"))?,
-        Verb::Action(action) => sign(&api, common, std::slice::from_ref(action)).await?,
-        Verb::Batch { file } => sign(&api, common, &read_batch(file)?).await?,
+    let (api, tx) = match &args.verb {
+        Verb::Raw { tx } => {
+            let tx = hex::decode(tx.strip_prefix("0x").unwrap_or(tx))
+                .map_err(|error| format!("tx: is not hexadecimal: {error}"))?;
+            (common.who.api()?, tx)
+        }
+        Verb::Action(action) => sign(common, std::slice::from_ref(&**action)).await?,
+        Verb::Batch { file } => sign(common, &read_batch(file)?).await?,
     };
     let answer = api.submit(tx, common.wait.0).await?;
     if common.json {
@@ -120,13 +109,14 @@ async fn send(args: Args) -> Result<(), Failure> {
     refusals(&answer)
 }
 
-async fn sign(api: &Api, common: &Common, specs: &[ActionSpec]) -> Result<Vec<u8>, Failure> {
-    let secret = common.secret()?;
+async fn sign(common: &Common, specs: &[ActionSpec]) -> Result<(Api, Vec<u8>), Failure> {
+    let (api, secret) = common.who.proving_api().await?;
+    let secret = secret.ok_or("key: name one of --account, --key and --key-hex")?;
     let account = Account::new(common.master.unwrap_or_else(|| secret.id()), common.sub);
-    let listing = Listing::fetch(api).await?;
+    let listing = Listing::fetch(&api).await?;
     let mut actions: Vec<Action> = Vec::with_capacity(specs.len());
     for (at, spec) in specs.iter().enumerate() {
-        let action = listing.action(api, &account, spec).await;
+        let action = listing.action(&api, &account, spec).await;
         actions.push(match specs {
             [_] => action?,
             _ => action.map_err(|error| format!("actions[{at}].{error}"))?,
@@ -141,7 +131,7 @@ async fn sign(api: &Api, common: &Common, specs: &[ActionSpec]) -> Result<Vec<u8
         expiry: now.saturating_add(millis(common.expires_in.0)),
         actions,
     };
-    Ok(sign_native(&body, &secret))
+    Ok((api, sign_native(&body, &secret)))
 }
 
 fn read_batch(file: &Path) -> Result<Vec<ActionSpec>, Failure> {
@@ -152,68 +142,6 @@ fn read_batch(file: &Path) -> Result<Vec<ActionSpec>, Failure> {
     let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
     let specs = serde_json::from_str(&text);
     Ok(specs.map_err(|error| format!("{}: {error}", file.display()))?)
-}
-
-impl Common {
-    fn secret(&self) -> Result<Secret, Failure> {
-        if let Some(path) = &self.key {
-            return Ok(key_file::read(path)?);
-        }
-        if let Some(text) = &self.key_hex {
-            let mut bytes = [0; 32];
-            hex::decode_to_slice(text, &mut bytes)
-                .map_err(|_| "key-hex: is not 64 hex characters")?;
-            return match self.key_type {
-                KeyType::Ed25519 => Ok(Secret::ed25519(bytes)),
-                KeyType::Secp256k1 => Secret::secp256k1(bytes)
-                    .ok_or_else(|| "key-hex: is not a secret key of secp256k1".into()),
-            };
-        }
-        let at = self
-            .account
-            .ok_or("key: name one of --account, --key and --key-hex")?;
-        let network = network(self.keys.as_deref())?;
-        let count = network.accounts.len();
-        let record = network.accounts.get(at);
-        let record = record.ok_or_else(|| format!("account: {at} is not below {count}"))?;
-        Ok(record.secret()?)
-    }
-}
-
-/// The network whose `--json` line is in a file, or whose home is a directory; by default the
-/// localnet in `~/.ballast/localnet`.
-fn network(keys: Option<&Path>) -> Result<Network, Failure> {
-    let home = match keys {
-        Some(file) if !file.is_dir() => return Ok(Network::read(file)?),
-        Some(home) => home.to_owned(),
-        None => homes::default_localnet()?,
-    };
-    let settings = localnet::Settings::read(&home.join(homes::SETTINGS));
-    let settings = settings.map_err(|error| {
-        format!("there is no localnet: {error}; start one, or name a network with --keys FILE")
-    })?;
-    Ok(settings.network(&home)?)
-}
-
-/// The address of the gateway to use: as given, else the first node of `keys` or of the default
-/// localnet, else the one that a network with default ports has.
-pub(super) fn node_url(node: Option<&str>, keys: Option<&Path>) -> Result<String, Failure> {
-    if let Some(url) = node {
-        return Ok(url.to_owned());
-    }
-    let network = match network(keys) {
-        Ok(network) => Some(network),
-        Err(error) if keys.is_some() => return Err(error),
-        Err(_) => None,
-    };
-    let first = network.and_then(|network| network.nodes.into_iter().next());
-    match first {
-        Some(first) => Ok(first.http),
-        None => Ok(format!(
-            "http://{}",
-            ports::NodePorts::of(ports::DEFAULT_BASE, 0)?.http
-        )),
-    }
 }
 
 /// The answer for people.

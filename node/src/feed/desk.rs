@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ballast_types::{
-    Account, Action, Amend, AssetId, Cancel, GroupId, MarketId, Order, OrderRef, Secret,
+    Account, Action, Amend, AssetId, Cancel, GroupId, MarketId, Order, OrderRef, PostOnly, Secret,
     TimeInForce, Transfer,
 };
 use serde::Deserialize;
@@ -125,22 +125,17 @@ impl Desk {
 
     fn action(&self, act: &Act) -> Action {
         let order = |side, price, size, client_id: Option<u128>| {
-            let rests = client_id.is_some();
-            Action::Order(Order {
-                market: self.market,
-                side,
-                price,
-                size,
-                tif: if rests {
-                    TimeInForce::Gtc
-                } else {
-                    TimeInForce::Ioc
+            let order = Order::limit(self.market, side, price, size);
+            Action::Order(match client_id {
+                Some(_) => Order {
+                    client_id,
+                    ..order.post_only(PostOnly::Reject)
                 },
-                post_only: rests,
-                reduce_only: false,
-                client_id,
-                label: 0,
-                max_fills: if rests { 0 } else { MAX_FILLS },
+                None => Order {
+                    tif: TimeInForce::Ioc,
+                    max_fills: MAX_FILLS,
+                    ..order
+                },
             })
         };
         let group = self.group;

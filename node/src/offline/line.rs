@@ -128,7 +128,7 @@ impl Line {
             },
             price: required(name, price)?,
             qty: self.qty()?,
-            tif: match required("tif", tif)? {
+            tif: match tif.unwrap_or(TifName::Gtc) {
                 TifName::Gtc => Tif::Gtc,
                 TifName::Ioc => Tif::Ioc,
                 TifName::Fok => Tif::Fok,
@@ -207,6 +207,10 @@ mod tests {
         for (text, expected) in [
             (
                 r#"{"op":"add","id":7,"side":"buy","price":100,"qty":5,"tif":"gtc"}"#,
+                Message::Add(add),
+            ),
+            (
+                r#"{"op":"add","id":7,"side":"buy","price":100,"qty":5}"#,
                 Message::Add(add),
             ),
             (

@@ -17,9 +17,7 @@ use ballast::api::Api;
 use ballast::cometbft::provide;
 use ballast::network::{Endpoints, Network};
 use ballast::ports::{NodePorts, probe};
-use ballast_types::{
-    Account, Action, MarketId, Order, Side, TimeInForce, TxBody, chain_hash, sign_native,
-};
+use ballast_types::{Account, Action, MarketId, Order, Side, TxBody, chain_hash, sign_native};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -215,18 +213,7 @@ pub fn sign(network: &Network, account: usize, actions: Vec<Action>) -> Vec<u8> 
 
 /// A limit order, in ticks and lots.
 pub fn limit(market: u32, side: Side, price: i64, size: i64) -> Action {
-    Action::Order(Order {
-        market: MarketId(market),
-        side,
-        price,
-        size,
-        tif: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        client_id: None,
-        label: 0,
-        max_fills: 32,
-    })
+    Action::Order(Order::limit(MarketId(market), side, price, size))
 }
 
 /// Sends actions and returns the result, which must be there.

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use ballast::api::Error;
+use ballast::api::{Api, Error, Proof};
 use ballast::rfc3339;
 use ballast_app::{Block, State};
 use ballast_model::Model;
 use ballast_types::{
-    Account, Action, BlockEvents, ChainSpec, Code, Decoded, Hash, MarketId, OrderId, Scheme, Tx,
-    TxHash, TxResult, chain_hash, decode,
+    Account, Action, BlockEvents, ChainSpec, Code, Decoded, Hash, MarketId, OrderId, Scheme,
+    Secret, Tx, TxHash, TxResult, chain_hash, decode,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -203,15 +203,16 @@ impl Audit {
         let nodes: Vec<usize> = (0..net.network.nodes.len()).collect();
         net.reach(&nodes, height).await;
         let snapshot = self.state.committed();
-        let masters: BTreeSet<_> = net.secrets.iter().map(|secret| secret.id()).collect();
+        let masters = net.secrets.iter().map(|secret| (secret.id(), secret));
+        let masters: BTreeMap<_, _> = masters.collect();
         for node in nodes {
             let api = net.api(node);
             let at = [("height", height.to_string())];
-            let get = async |path: &[&str]| match api.get(path, &at).await {
+            let get = async |api: &Api, path: &[&str]| match api.get(path, &at).await {
                 Err(Error::Refused { code, .. }) if code == "HEIGHT_GONE" => None,
                 answer => Some(answer.unwrap_or_else(|error| panic!("{path:?}: {error}"))),
             };
-            let Some(chain) = get(&["v1", "chain"]).await else {
+            let Some(chain) = get(&api, &["v1", "chain"]).await else {
                 return false;
             };
             assert_eq!(
@@ -219,23 +220,29 @@ impl Audit {
                 hex::encode(self.state.app_hash()),
                 "node {node}"
             );
-            for master in &masters {
+            for (master, secret) in &masters {
+                // Waiting orders and hidden lots are told to the account's keys only.
+                let proof = Proof::new(Secret::clone(secret), self.chain);
+                let api = api.clone().with_proof(proof);
                 for sub in snapshot.master(master).expect("exists").subaccounts {
                     let account = Account::new(*master, sub);
                     let path = ["v1", "accounts", &master.to_string(), &sub.to_string()];
-                    let Some(answer) = get(&path).await else {
+                    let Some(answer) = get(&api, &path).await else {
                         return false;
                     };
                     let own = snapshot.account(&account).expect("exists");
                     let mut orders = own.orders.clone();
                     orders.sort_unstable_by_key(|order| order.id);
-                    let orders = orders.iter().map(|o| (o.id.0, o.remaining, o.filled));
+                    let orders = orders
+                        .iter()
+                        .map(|o| (o.id.0, o.remaining, o.shown, o.filled));
                     assert_eq!(
                         read_orders(&answer),
                         orders.collect::<Vec<_>>(),
                         "{account}"
                     );
                     assert_eq!(answer["equity"], own.equity.to_string(), "{account}");
+                    assert_eq!(answer["cancel_at"], own.cancel_at, "{account}");
                     let balances = own.balances.iter().map(|(_, atoms, _)| atoms.to_string());
                     let told = answer["balances"].as_array().expect("balances").iter();
                     let told = told.map(|row| row["balance"].as_str().expect("atoms").to_owned());
@@ -265,15 +272,89 @@ impl Audit {
             let app: Vec<_> = bids
                 .iter()
                 .chain(&asks)
-                .map(|o| (o.account, o.price, o.remaining, o.filled, o.client_id))
+                .map(|o| {
+                    (
+                        o.account,
+                        o.price,
+                        o.remaining,
+                        o.shown,
+                        o.filled,
+                        o.client_id,
+                    )
+                })
                 .collect();
             let (bids, asks) = self.model.orders(market);
             let model: Vec<_> = bids
                 .iter()
                 .chain(&asks)
-                .map(|o| (o.account, o.price, o.remaining, o.filled, o.client_id))
+                .map(|o| {
+                    (
+                        o.account,
+                        o.price,
+                        o.remaining,
+                        o.shown,
+                        o.filled,
+                        o.client_id,
+                    )
+                })
                 .collect();
             assert_eq!(app, model, "book of {market}");
+        }
+        self.compare_waiting();
+    }
+
+    /// Requires that prices, statuses, switches and the orders that wait are what the model has.
+    fn compare_waiting(&self) {
+        let app = self.state.committed();
+        let mut model: BTreeMap<Account, Vec<_>> = BTreeMap::new();
+        for market in (0..5).map(MarketId) {
+            let view = app.market(market).expect("a market");
+            let of = |prices: &[i64]| prices[market.index()];
+            assert_eq!(
+                (view.mark, view.index, view.last, view.status),
+                (
+                    of(self.model.marks()),
+                    of(self.model.indexes()),
+                    of(self.model.lasts()),
+                    self.model.statuses()[market.index()]
+                ),
+                "{market}"
+            );
+            for order in self.model.waiting(market) {
+                let row = (
+                    market,
+                    order.placed.price,
+                    order.placed.remaining,
+                    order.placed.client_id,
+                    order.extreme,
+                    order.due,
+                );
+                model.entry(order.placed.account).or_default().push(row);
+            }
+        }
+        for account in self.model.accounts().keys() {
+            let own = app.account(account).expect("exists");
+            assert_eq!(own.cancel_at, self.model.deadline(*account), "{account}");
+            let orders = own.orders.iter();
+            let mut waiting: Vec<_> = orders
+                .filter_map(|order| {
+                    let waits = order.waiting?;
+                    let (extreme, due) = (waits.extreme, waits.due);
+                    let (price, remaining) = (order.price, order.remaining);
+                    Some((
+                        order.market,
+                        price,
+                        remaining,
+                        order.client_id,
+                        extreme,
+                        due,
+                    ))
+                })
+                .collect();
+            let mut model = model.remove(account).unwrap_or_default();
+            waiting.sort_unstable();
+            model.sort_unstable();
+            assert_eq!(waiting, model, "what waits of {account}");
         }
     }
 
@@ -322,8 +403,8 @@ fn plain_result(height: u64, result: &TxResult) -> Acked {
     }
 }
 
-/// (id, remaining, filled) of an account's resting orders, by id.
-fn read_orders(account: &Value) -> Vec<(u64, i64, i64)> {
+/// (id, remaining, shown, filled) of an account's open orders, by id.
+fn read_orders(account: &Value) -> Vec<(u64, i64, i64, i64)> {
     let orders = account["orders"].as_array().expect("orders").iter();
     let number = |value: &Value| value.as_i64().expect("lots");
     let mut orders: Vec<_> = orders
@@ -333,7 +414,9 @@ fn read_orders(account: &Value) -> Vec<(u64, i64, i64)> {
                 .expect("an id")
                 .parse()
                 .expect("a number");
-            (id, number(&order["remaining"]), number(&order["filled"]))
+            let [remaining, shown, filled] =
+                ["remaining", "shown", "filled"].map(|name| number(&order[name]));
+            (id, remaining, shown, filled)
         })
         .collect();
     orders.sort_unstable();

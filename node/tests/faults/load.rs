@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ballast::api::{Api, Error};
 use ballast::rpc::Client;
-use ballast_types::{Action, TimeInForce, TxHash, tx_hash};
+use ballast_types::{Action, Condition, PostOnly, SelfTrade, TimeInForce, TxHash, tx_hash};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -70,15 +70,26 @@ impl Journal {
             "set agent",
             "remove agent",
             "set prices",
+            "set status",
+            "cancel after",
         ]
         .into_iter()
         .chain([
             "gtc",
             "gtt",
+            "gtb",
             "ioc",
             "fok",
             "post-only",
+            "slide",
             "reduce-only",
+            "iceberg",
+            "stop",
+            "trailing",
+            "cancel taker",
+            "cancel maker",
+            "cancel both",
+            "decrement",
             "subaccount",
             "agent",
         ])
@@ -389,6 +400,8 @@ fn kinds(action: &Action) -> Vec<&'static str> {
             Action::SetAgent(_) => "set agent",
             Action::RemoveAgent(_) => "remove agent",
             Action::SetPrices(_) => "set prices",
+            Action::SetMarketStatus(_) => "set status",
+            Action::CancelAfter(_) => "cancel after",
         }];
     };
     let tif = match order.tif {
@@ -396,15 +409,29 @@ fn kinds(action: &Action) -> Vec<&'static str> {
         TimeInForce::Gtt(_) => "gtt",
         TimeInForce::Ioc => "ioc",
         TimeInForce::Fok => "fok",
+        TimeInForce::Gtb(_) => "gtb",
     };
+    let self_trade = match order.self_trade {
+        SelfTrade::CancelTaker => "cancel taker",
+        SelfTrade::CancelMaker => "cancel maker",
+        SelfTrade::CancelBoth => "cancel both",
+        SelfTrade::Decrement => "decrement",
+    };
+    let trigger = order.trigger.map(|trigger| match trigger.condition {
+        Condition::AtOrAbove(_) | Condition::AtOrBelow(_) => "stop",
+        Condition::Trail { .. } => "trailing",
+    });
     let flags = [
-        (order.post_only, "post-only"),
+        (order.post_only == PostOnly::Reject, "post-only"),
+        (order.post_only == PostOnly::Slide, "slide"),
         (order.reduce_only, "reduce-only"),
+        (order.display.is_some(), "iceberg"),
     ];
     let flags = flags
         .into_iter()
         .filter_map(|(set, name)| set.then_some(name));
-    ["order", tif].into_iter().chain(flags).collect()
+    let common = ["order", tif, self_trade].into_iter();
+    common.chain(trigger).chain(flags).collect()
 }
 
 fn read_result(result: &Value) -> Acked {

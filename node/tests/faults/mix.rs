@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ballast::actions::now_ms;
 use ballast_model::workload::{Rng, cosmos_actions, cosmos_sends};
 use ballast_types::{
-    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, GroupId, Hash, MarketId,
-    MsgActionsBody, Order, OrderId, OrderRef, PriceUpdate, Secret, SetAgent, Side, TimeInForce,
-    Transfer, TxBody, chain_hash, encode_bundle, sign_native,
+    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Condition, Distance, GroupId,
+    Hash, MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef, PostOnly, PriceKind,
+    PriceSource, PriceUpdate, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, Side,
+    TimeInForce, Transfer, Trigger, TxBody, chain_hash, encode_bundle, sign_native,
 };
 
 /// Market, group and a price in ticks of each market of the demo genesis.
@@ -21,6 +22,12 @@ const MARKETS: [(u32, u16, i64); 5] = [
     (4, 2, 58_500),
 ];
 const PERPETUALS: [usize; 2] = [1, 3];
+const SELF_TRADE: [SelfTrade; 4] = [
+    SelfTrade::CancelTaker,
+    SelfTrade::CancelMaker,
+    SelfTrade::CancelBoth,
+    SelfTrade::Decrement,
+];
 /// Values at the edges of their types, none of which is a price or size of these markets.
 const EDGES: [i64; 6] = [i64::MIN, -1, 0, 1 << 44, i64::MAX - 1, i64::MAX];
 /// How long a transaction is valid, ms. Longer than any restart takes.
@@ -220,7 +227,9 @@ impl Trader {
             40..=45 if !agent => Action::Transfer(self.transfer()),
             46..=48 if !agent => Action::SetAgent(self.agent()),
             49 if !agent => Action::RemoveAgent(spare_key(self.rng.below(4))),
-            50..=59 if self.authority && !agent => Action::SetPrices(self.prices()),
+            50..=56 if self.authority && !agent => Action::SetPrices(self.prices()),
+            57..=59 if self.authority && !agent => Action::SetMarketStatus(self.status()),
+            60 | 61 => Action::CancelAfter(self.rng.pick(&[0, 1_000, 20_000])),
             _ => Action::Order(self.order()),
         }
     }
@@ -230,33 +239,59 @@ impl Trader {
         let (id, _, price) = MARKETS[market];
         let side = self.rng.pick(&[Side::Buy, Side::Sell]);
         let away = self.rng.signed(-price / 2_000, price / 1_000);
-        let (tif, post_only) = match self.rng.below(20) {
-            0..=5 => (TimeInForce::Gtc, false),
-            6..=11 => (TimeInForce::Gtc, true),
-            12..=14 => (
-                TimeInForce::Gtt(now_ms() + self.rng.range(500, 20_000)),
-                false,
-            ),
-            15..=17 => (TimeInForce::Ioc, false),
-            _ => (TimeInForce::Fok, false),
+        let tif = match self.rng.below(20) {
+            0..=11 => TimeInForce::Gtc,
+            12 | 13 => TimeInForce::Gtt(now_ms() + self.rng.range(500, 20_000)),
+            // Of blocks of this test, some of which are over.
+            14 => TimeInForce::Gtb(self.rng.range(1, 1_500)),
+            15..=17 => TimeInForce::Ioc,
+            _ => TimeInForce::Fok,
+        };
+        let rests = !matches!(tif, TimeInForce::Ioc | TimeInForce::Fok);
+        let limit = match side {
+            Side::Buy => price - away,
+            Side::Sell => price + away,
+        };
+        let order = Order::limit(MarketId(id), side, limit, self.rng.signed(1, 40));
+        let order = match self.rng.below(5) {
+            0 | 1 if rests => order.post_only(PostOnly::Reject),
+            2 if rests => order.post_only(PostOnly::Slide),
+            _ => order,
         };
         Order {
-            market: MarketId(id),
-            side,
-            price: if side == Side::Buy {
-                price - away
-            } else {
-                price + away
-            },
-            size: self.rng.signed(1, 40),
             tif,
-            post_only,
             reduce_only: PERPETUALS.contains(&market) && self.rng.one_in(8),
             // Used once, so that an order that counts twice shows.
             client_id: self.rng.one_in(2).then(|| u128::from(next_nonce())),
             label: u32::from(self.rng.byte() % 4),
-            max_fills: if post_only { 0 } else { 32 },
+            self_trade: self.rng.pick(&SELF_TRADE),
+            self_trade_scope: self
+                .rng
+                .pick(&[SelfTradeScope::Account, SelfTradeScope::Master]),
+            display: (rests && self.rng.one_in(4)).then(|| self.rng.signed(1, 5)),
+            trigger: self.rng.one_in(5).then(|| self.trigger(price)),
+            ..order
         }
+    }
+
+    /// Near the prices that the authority publishes, so that many fire.
+    fn trigger(&mut self, price: i64) -> Trigger {
+        let source = [PriceSource::Mark, PriceSource::Index, PriceSource::Last];
+        let source = self.rng.pick(&source);
+        let at = price + self.rng.signed(-price / 100, price / 100);
+        let condition = match self.rng.below(4) {
+            0 => Condition::AtOrAbove(at),
+            1 => Condition::AtOrBelow(at),
+            2 => Condition::Trail {
+                distance: Distance::Ppm(5_000),
+                activation: 0,
+            },
+            _ => Condition::Trail {
+                distance: Distance::Ticks(price / 200),
+                activation: at,
+            },
+        };
+        Trigger { source, condition }
     }
 
     fn own(&mut self, account: usize) -> Option<Known> {
@@ -337,10 +372,34 @@ impl Trader {
             let price = price + self.rng.signed(-price / 100, price / 100);
             PriceUpdate {
                 market: MarketId(id),
+                kind: PriceKind::Mark,
                 price,
             }
         };
-        PERPETUALS.map(update).into()
+        let marks = PERPETUALS.map(update);
+        let (id, _, price) = MARKETS[self.rng.index(MARKETS.len())];
+        let index = PriceUpdate {
+            market: MarketId(id),
+            kind: PriceKind::Index,
+            price: price + self.rng.signed(-price / 100, price / 100),
+        };
+        marks.into_iter().chain([index]).collect()
+    }
+
+    /// Mostly open again.
+    fn status(&mut self) -> SetMarketStatus {
+        let other = [
+            MarketStatus::PostOnly,
+            MarketStatus::CancelOnly,
+            MarketStatus::Suspended,
+        ];
+        let status = match self.rng.one_in(4) {
+            true => self.rng.pick(&other),
+            false => MarketStatus::Open,
+        };
+        // One market, so that it opens soon.
+        let market = MarketId(MARKETS[3].0);
+        SetMarketStatus { market, status }
     }
 
     fn edge_action(&mut self) -> Action {
@@ -349,7 +408,7 @@ impl Trader {
         let transfer = self.transfer();
         let agent = self.agent();
         let nowhere = MarketId(self.rng.pick(&[99, u32::MAX]));
-        match self.rng.below(16) {
+        match self.rng.below(22) {
             0 | 1 => Action::Order(Order {
                 price: edge,
                 ..order
@@ -376,8 +435,7 @@ impl Trader {
             }),
             8 => Action::Order(Order {
                 tif: TimeInForce::Ioc,
-                post_only: true,
-                ..order
+                ..order.post_only(PostOnly::Slide)
             }),
             9 => Action::Transfer(Transfer {
                 amount: self.rng.pick(&[0, (1 << 100) + 1, u128::MAX]),
@@ -398,8 +456,15 @@ impl Trader {
             13 => Action::RemoveAgent(AccountId([self.rng.byte(); 20])),
             14 => Action::SetPrices(vec![PriceUpdate {
                 market: MarketId(1),
+                kind: self.rng.pick(&[PriceKind::Mark, PriceKind::Index]),
                 price: edge,
             }]),
+            15 => Action::CancelAfter(self.rng.pick(&[1, 999, 86_400_001, u64::MAX])),
+            16 => Action::SetMarketStatus(SetMarketStatus {
+                market: nowhere,
+                status: MarketStatus::Open,
+            }),
+            17..=20 => Action::Order(self.edge_order(edge)),
             _ => Action::Amend(Amend {
                 order: OrderRef::Id(OrderId(self.rng.pick(&[0, u64::MAX, 1 << 50]))),
                 price: edge,
@@ -407,6 +472,44 @@ impl Trader {
                 keep_on_reject: true,
                 max_fills: 0,
             }),
+        }
+    }
+
+    /// An order that shows, waits or ends in a way that none may.
+    fn edge_order(&mut self, edge: i64) -> Order {
+        let order = self.order();
+        match self.rng.below(4) {
+            0 => Order {
+                display: Some(edge),
+                ..order
+            },
+            1 => Order {
+                tif: TimeInForce::Gtb(1),
+                ..order
+            },
+            _ => Order {
+                trigger: Some(self.edge_trigger(edge)),
+                ..order
+            },
+        }
+    }
+
+    fn edge_trigger(&mut self, edge: i64) -> Trigger {
+        let trail = |distance, activation| Condition::Trail {
+            distance,
+            activation,
+        };
+        let conditions = [
+            Condition::AtOrAbove(edge),
+            Condition::AtOrBelow(edge),
+            trail(Distance::Ticks(edge), 0),
+            trail(Distance::Ppm(0), 0),
+            trail(Distance::Ppm(u32::MAX), 0),
+            trail(Distance::Ppm(1), i64::MIN),
+        ];
+        Trigger {
+            source: PriceSource::Mark,
+            condition: self.rng.pick(&conditions),
         }
     }
 
@@ -449,6 +552,7 @@ impl Trader {
             "too many prices" => {
                 let update = PriceUpdate {
                     market: MarketId(1),
+                    kind: PriceKind::Mark,
                     price: 1,
                 };
                 body.actions = vec![Action::SetPrices(vec![update; 65])];

@@ -3,12 +3,15 @@
 #![allow(dead_code, unreachable_pub)]
 
 use ballast_types::{
-    Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, GroupId, GroupSpec,
-    Limits, MarketId, MarketKind, MarketSpec, Order, OrderId, OrderRef, PriceUpdate, SetAgent,
-    Side, TimeInForce, Transfer, TxBody, ValidatorSpec, chain_hash,
+    Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, Condition, Distance,
+    GroupId, GroupSpec, Limits, MarketId, MarketKind, MarketSpec, MarketStatus, Order, OrderId,
+    OrderRef, PostOnly, PriceKind, PriceSource, PriceUpdate, SelfTrade, SelfTradeScope, SetAgent,
+    SetMarketStatus, Side, TimeInForce, Transfer, Trigger, TxBody, ValidatorSpec, chain_hash,
 };
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 pub const CHAIN_ID: &str = "types-1";
 
@@ -52,6 +55,9 @@ fn perpetual() -> MarketSpec {
         min_size: 1,
         max_size: 1_000_000,
         max_price: 100_000_000,
+        price_band_ppm: 0,
+        min_notional: 0,
+        max_notional: 0,
         maker_fee_ppm: -20,
         taker_fee_ppm: 300,
         initial_margin_ppm: 50_000,
@@ -65,16 +71,11 @@ fn perpetual() -> MarketSpec {
 /// A limit order with a client id.
 pub fn order() -> Order {
     Order {
-        market: MarketId(0),
-        side: Side::Sell,
-        price: 600_000,
-        size: 25,
         tif: TimeInForce::Gtt(1_700_000_600_000),
-        post_only: false,
         reduce_only: true,
         client_id: Some(7),
         label: 3,
-        max_fills: 32,
+        ..Order::limit(MarketId(0), Side::Sell, 600_000, 25)
     }
 }
 
@@ -88,6 +89,7 @@ fn tif() -> impl Strategy<Value = TimeInForce> {
         any::<u64>().prop_map(TimeInForce::Gtt),
         Just(TimeInForce::Ioc),
         Just(TimeInForce::Fok),
+        any::<u64>().prop_map(TimeInForce::Gtb),
     ]
 }
 
@@ -107,6 +109,40 @@ fn market() -> impl Strategy<Value = MarketId> {
     any::<u32>().prop_map(MarketId)
 }
 
+fn post_only() -> impl Strategy<Value = PostOnly> {
+    select(vec![PostOnly::No, PostOnly::Reject, PostOnly::Slide])
+}
+
+fn self_trade() -> impl Strategy<Value = SelfTrade> {
+    select(vec![
+        SelfTrade::CancelTaker,
+        SelfTrade::CancelMaker,
+        SelfTrade::CancelBoth,
+        SelfTrade::Decrement,
+    ])
+}
+
+fn trigger() -> impl Strategy<Value = Trigger> {
+    let source = select(vec![
+        PriceSource::Mark,
+        PriceSource::Index,
+        PriceSource::Last,
+    ]);
+    let distance = prop_oneof![
+        any::<i64>().prop_map(Distance::Ticks),
+        any::<u32>().prop_map(Distance::Ppm),
+    ];
+    let condition = prop_oneof![
+        any::<i64>().prop_map(Condition::AtOrAbove),
+        any::<i64>().prop_map(Condition::AtOrBelow),
+        (distance, any::<i64>()).prop_map(|(distance, activation)| Condition::Trail {
+            distance,
+            activation,
+        }),
+    ];
+    (source, condition).prop_map(|(source, condition)| Trigger { source, condition })
+}
+
 prop_compose! {
     fn any_order()(
         market in market(),
@@ -114,13 +150,21 @@ prop_compose! {
         price in any::<i64>(),
         size in any::<i64>(),
         tif in tif(),
-        (post_only, reduce_only) in any::<(bool, bool)>(),
+        (post_only, reduce_only) in (post_only(), any::<bool>()),
         client_id in any::<Option<u128>>(),
         label in any::<u32>(),
         max_fills in any::<u16>(),
+        (self_trade, scope) in (self_trade(), any::<bool>()),
+        (display, trigger) in (any::<Option<i64>>(), option::of(trigger())),
     ) -> Order {
+        let self_trade_scope = if scope {
+            SelfTradeScope::Master
+        } else {
+            SelfTradeScope::Account
+        };
         Order {
             market, side, price, size, tif, post_only, reduce_only, client_id, label, max_fills,
+            self_trade, self_trade_scope, display, trigger,
         }
     }
 }
@@ -151,7 +195,7 @@ fn cancel() -> impl Strategy<Value = Cancel> {
         (group(), any::<u128>()).prop_map(|(group, client_id)| Cancel::Client { group, client_id }),
         (group(), any::<u32>()).prop_map(|(group, label)| Cancel::Label { group, label }),
         market().prop_map(Cancel::Market),
-        proptest::option::of(group()).prop_map(Cancel::All),
+        option::of(group()).prop_map(Cancel::All),
     ]
 }
 
@@ -169,8 +213,19 @@ prop_compose! {
 /// Any action that a transaction may hold.
 pub fn action() -> impl Strategy<Value = Action> {
     let transfer = (any::<u16>(), any::<u128>(), account());
-    let price = (market(), any::<i64>());
-    let price = price.prop_map(|(market, price)| PriceUpdate { market, price });
+    let kind = select(vec![PriceKind::Mark, PriceKind::Index]);
+    let price = (market(), kind, any::<i64>());
+    let price = price.prop_map(|(market, kind, price)| PriceUpdate {
+        market,
+        kind,
+        price,
+    });
+    let status = select(vec![
+        MarketStatus::Open,
+        MarketStatus::PostOnly,
+        MarketStatus::CancelOnly,
+        MarketStatus::Suspended,
+    ]);
     prop_oneof![
         any_order().prop_map(Action::Order),
         amend().prop_map(Action::Amend),
@@ -185,6 +240,10 @@ pub fn action() -> impl Strategy<Value = Action> {
         set_agent().prop_map(Action::SetAgent),
         id().prop_map(Action::RemoveAgent),
         vec(price, 0..=64).prop_map(Action::SetPrices),
+        (market(), status).prop_map(|(market, status)| {
+            Action::SetMarketStatus(SetMarketStatus { market, status })
+        }),
+        any::<u64>().prop_map(Action::CancelAfter),
     ]
 }
 

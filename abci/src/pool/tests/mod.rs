@@ -12,8 +12,8 @@ use ballast_app::view::MasterView;
 use ballast_genesis::{Genesis, GenesisValidator, demo, validate};
 use ballast_types::{
     Account, AccountId, Action, BlockEvents, Cancel, ChainSpec, Code, Decoded, MarketId, Order,
-    OrderId, Secret, Side, TimeInForce, TimeMs, TxBody, TxHash, TxResult, chain_hash, decode,
-    sign_native, tx_hash,
+    OrderId, Secret, Side, TimeMs, TxBody, TxHash, TxResult, chain_hash, decode, sign_native,
+    tx_hash,
 };
 use bytes::Bytes;
 
@@ -130,18 +130,7 @@ pub(crate) fn pool() -> Arc<TxPool> {
 }
 
 pub(crate) fn order() -> Action {
-    Action::Order(Order {
-        market: MarketId(0),
-        side: Side::Buy,
-        price: 100,
-        size: 10,
-        tif: TimeInForce::Gtc,
-        post_only: false,
-        reduce_only: false,
-        client_id: None,
-        label: 0,
-        max_fills: 32,
-    })
+    Action::Order(Order::limit(MarketId(0), Side::Buy, 100, 10))
 }
 
 pub(crate) fn body(owner: &Secret, nonce: u64, actions: Vec<Action>) -> TxBody {

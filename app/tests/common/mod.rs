@@ -1,0 +1,240 @@
+//! A small chain for scenarios: every block is first executed in another form and dropped, and the
+//! indexes are compared with the records after each step.
+
+use ballast_app::view::{MarketView, OrderView};
+use ballast_app::{Block, Snapshot, State};
+use ballast_types::{
+    Account, Action, AssetId, AssetSpec, BlockEvents, ChainSpec, Code, Event, GroupId, GroupSpec,
+    Limits, MarketId, MarketKind, MarketSpec, OrderId, PriceKind, PriceUpdate, Secret, TxBody,
+    TxHash, ValidatorSpec, chain_hash, sign_native,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+const NONE_VERIFIED: &(dyn Fn(&TxHash) -> bool + Sync) = &|_| false;
+const GENESIS: u64 = 1_700_000_000_000;
+
+/// The perpetual, with mark 1,000, and the spot market, without an index.
+pub const PERP: MarketId = MarketId(0);
+pub const SPOT: MarketId = MarketId(1);
+
+/// Two assets, one group with a perpetual and a spot market; a tick of a lot is an atom.
+pub fn spec() -> ChainSpec {
+    let asset = |symbol: &str| AssetSpec {
+        symbol: symbol.to_uppercase(),
+        denom: symbol.to_owned(),
+        decimals: 6,
+    };
+    let perpetual = MarketSpec {
+        symbol: "BTC-PERP".to_owned(),
+        group: GroupId(0),
+        kind: MarketKind::Perpetual,
+        tick: "1".to_owned(),
+        lot: "1".to_owned(),
+        tick_value: 1,
+        min_size: 1,
+        max_size: 1_000,
+        max_price: 1_000_000,
+        price_band_ppm: 0,
+        min_notional: 0,
+        max_notional: 0,
+        maker_fee_ppm: 0,
+        taker_fee_ppm: 0,
+        initial_margin_ppm: 100_000,
+        maintenance_margin_ppm: 50_000,
+        mark: 1_000,
+        self_trade: false,
+        taker_hold: 0,
+    };
+    let spot = MarketSpec {
+        symbol: "BTC-USDC".to_owned(),
+        kind: MarketKind::Spot {
+            base: AssetId(1),
+            lot_atoms: 1,
+        },
+        initial_margin_ppm: 0,
+        maintenance_margin_ppm: 0,
+        mark: 0,
+        ..perpetual.clone()
+    };
+    let mut balances = Vec::new();
+    for who in 0..4 {
+        for sub in 0..2 {
+            let account = Account::new(secret(who).id(), sub);
+            balances.push((account, AssetId(0), 1_000_000));
+            balances.push((account, AssetId(1), 1_000));
+        }
+    }
+    balances.sort_unstable();
+    ChainSpec {
+        chain_id: "scenario-1".to_owned(),
+        genesis_time: GENESIS,
+        limits: Limits::default(),
+        account_shards: 4,
+        margin_asset: AssetId(0),
+        assets: vec![asset("usdc"), asset("btc")],
+        groups: vec![GroupSpec {
+            name: "BTC".to_owned(),
+        }],
+        markets: vec![perpetual, spot],
+        price_authorities: vec![secret(0).id()],
+        validators: vec![ValidatorSpec {
+            name: "one".to_owned(),
+            consensus_key: [1; 32],
+            ingress_key: [2; 32],
+            power: 1,
+        }],
+        balances,
+    }
+}
+
+fn secret(who: u8) -> Secret {
+    Secret::ed25519([who + 1; 32])
+}
+
+/// Subaccount `sub` of trader `who`; trader 0 is the price authority.
+pub fn account(who: u8, sub: u16) -> Account {
+    Account::new(secret(who).id(), sub)
+}
+
+/// A chain that grows block by block, 1,000 ms apart.
+pub struct Chain {
+    state: State,
+    spec: ChainSpec,
+    pub height: u64,
+    nonce: u64,
+}
+
+/// (price, shown size).
+pub type Levels = Vec<(i64, i64)>;
+
+/// What a block answered.
+pub struct Done(pub BlockEvents);
+
+impl Done {
+    /// Codes of the actions of each transaction, in order.
+    pub fn codes(&self) -> Vec<Code> {
+        let results = self.0.txs.iter().flatten();
+        results
+            .flat_map(|tx| tx.actions.iter().map(|a| a.code))
+            .collect()
+    }
+
+    /// The ids of the actions' orders, in order.
+    pub fn ids(&self) -> Vec<OrderId> {
+        let results = self.0.txs.iter().flatten();
+        results
+            .flat_map(|tx| tx.actions.iter().filter_map(|a| a.order))
+            .collect()
+    }
+
+    /// Traded size and price, in order.
+    pub fn fills(&self) -> Vec<(i64, i64)> {
+        let fills = self.0.events.iter().filter_map(|event| match event {
+            Event::Fill { size, price, .. } => Some((*size, *price)),
+            _ => None,
+        });
+        fills.collect()
+    }
+}
+
+impl Chain {
+    pub fn new(spec: ChainSpec) -> Self {
+        Self {
+            state: State::genesis(Arc::new(spec.clone())).unwrap(),
+            spec,
+            height: 0,
+            nonce: 0,
+        }
+    }
+
+    pub fn time(&self) -> u64 {
+        GENESIS + 1_000 * self.height
+    }
+
+    /// Executes a block in which each account sends its actions.
+    pub fn block(&mut self, sent: &[(Account, Vec<Action>)]) -> Done {
+        self.height += 1;
+        let txs: Vec<Bytes> = sent
+            .iter()
+            .map(|(account, actions)| self.sign(*account, actions))
+            .collect();
+        let (height, time) = (self.height, self.time());
+        let other = &txs[..txs.len() / 2];
+        for (time, txs) in [(time + 900, other), (time, &txs[..])] {
+            let block = Block { height, time, txs };
+            let dropped = self.state.execute(&block, NONE_VERIFIED);
+            self.state.discard(dropped);
+            self.state.check_indexes().unwrap();
+        }
+        let txs = &txs[..];
+        let candidate = self
+            .state
+            .execute(&Block { height, time, txs }, NONE_VERIFIED);
+        assert!(candidate.stats.violations.none());
+        let events = candidate.events.clone();
+        self.state.commit(candidate);
+        self.state.check_indexes().unwrap();
+        Done(events)
+    }
+
+    /// Executes blocks without transactions.
+    pub fn wait(&mut self, blocks: u64) -> Vec<Event> {
+        (0..blocks).flat_map(|_| self.block(&[]).0.events).collect()
+    }
+
+    /// Publishes prices, and executes the next block, in which they count.
+    pub fn publish(&mut self, prices: &[(MarketId, PriceKind, i64)]) -> Done {
+        let updates = prices.iter().map(|&(market, kind, price)| PriceUpdate {
+            market,
+            kind,
+            price,
+        });
+        let action = Action::SetPrices(updates.collect());
+        let done = self.block(&[(account(0, 0), vec![action])]);
+        assert_eq!(done.codes(), [Code::Ok]);
+        self.block(&[])
+    }
+
+    fn sign(&mut self, account: Account, actions: &[Action]) -> Bytes {
+        self.nonce += 1;
+        let secret = (0..4)
+            .map(secret)
+            .find(|secret| secret.id() == account.master)
+            .unwrap();
+        let body = TxBody {
+            chain: chain_hash(&self.spec.chain_id),
+            account,
+            key: secret.public(),
+            nonce: GENESIS + self.nonce,
+            expiry: u64::MAX,
+            actions: actions.to_vec(),
+        };
+        Bytes::from(sign_native(&body, &secret))
+    }
+
+    pub fn state(&self) -> Arc<Snapshot> {
+        self.state.committed()
+    }
+
+    pub fn market(&self, market: MarketId) -> MarketView {
+        self.state().market(market).unwrap()
+    }
+
+    pub fn order(&self, id: OrderId) -> Option<OrderView> {
+        self.state().order(id)
+    }
+
+    /// Both sides, best first.
+    pub fn book(&self, market: MarketId) -> (Levels, Levels) {
+        let book = self.state().book(market, 10).unwrap();
+        let side = |levels: &[ballast_app::view::LevelView]| {
+            levels.iter().map(|l| (l.price, l.size)).collect()
+        };
+        (side(&book.bids), side(&book.asks))
+    }
+
+    pub fn initial_margin(&self, account: &Account) -> i128 {
+        self.state().account(account).unwrap().initial_margin
+    }
+}

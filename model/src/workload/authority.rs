@@ -1,0 +1,123 @@
+//! What price authorities do: prices and statuses of markets.
+
+use super::Workload;
+use super::actions::EDGES;
+use ballast_types::{
+    Account, Action, MarketId, MarketStatus, PriceKind, PriceUpdate, SetMarketStatus, Ticks,
+};
+
+impl Workload {
+    pub(super) fn authority(&self) -> Account {
+        Account::new(self.owners[0], 0)
+    }
+
+    pub(super) fn index(&self, market: MarketId) -> Ticks {
+        let known = self.indexes.get(market.index()).copied();
+        known.filter(|price| *price > 0).unwrap_or(1_000)
+    }
+
+    /// Prices walk a few percent, and sometimes jump.
+    pub(super) fn prices(&mut self) -> Vec<PriceUpdate> {
+        let count = self.rng.range(1, 3);
+        (0..count)
+            .map(|_| {
+                let market = self.market();
+                let kind = self
+                    .rng
+                    .pick(&[PriceKind::Mark, PriceKind::Mark, PriceKind::Index]);
+                let far = self.rng.one_in(5);
+                let moved = self.moved(market, kind, if far { 5 } else { 30 });
+                let price = if self.rng.one_in(40) {
+                    self.rng.pick(&EDGES)
+                } else {
+                    moved
+                };
+                PriceUpdate {
+                    market,
+                    kind,
+                    price,
+                }
+            })
+            .collect()
+    }
+
+    /// Small steps of some prices, in most blocks.
+    pub(super) fn tick(&mut self) -> Vec<Vec<u8>> {
+        let count = self.rng.below(4);
+        let mut updates = Vec::new();
+        for _ in 0..count {
+            let index = self.rng.one_in(2);
+            let (kind, markets): (_, &[u32]) = if index {
+                (PriceKind::Index, &[0, 1, 2, 3, 4])
+            } else {
+                (PriceKind::Mark, &[1, 3, 4])
+            };
+            let market = MarketId(self.rng.pick(markets));
+            let price = self.moved(market, kind, 40);
+            updates.push(PriceUpdate {
+                market,
+                kind,
+                price,
+            });
+        }
+        if updates.is_empty() {
+            return Vec::new();
+        }
+        vec![self.native_of(self.authority(), vec![Action::SetPrices(updates)])]
+    }
+
+    /// A jump of one mark, or of one index.
+    pub(super) fn jump(&mut self) -> Vec<PriceUpdate> {
+        let (kind, markets): (_, &[u32]) = if self.rng.one_in(3) {
+            (PriceKind::Index, &[0, 1, 2, 3, 4])
+        } else {
+            (PriceKind::Mark, &[1, 3, 4])
+        };
+        let market = MarketId(self.rng.pick(markets));
+        let price = self.moved(market, kind, 4);
+        vec![PriceUpdate {
+            market,
+            kind,
+            price,
+        }]
+    }
+
+    /// A price up to `1 / part` away from what it is, drawn to 1,000.
+    fn moved(&mut self, market: MarketId, kind: PriceKind, part: i64) -> Ticks {
+        let now = match kind {
+            PriceKind::Mark => self.mark(market),
+            PriceKind::Index => self.index(market),
+        };
+        let step = now / part;
+        let moved = now + self.rng.signed(-step, step) + (1_000 - now) / 20;
+        moved.clamp(300, 4_000)
+    }
+
+    pub(super) fn status(&mut self) -> SetMarketStatus {
+        let status = self.rng.pick(&[
+            MarketStatus::Open,
+            MarketStatus::PostOnly,
+            MarketStatus::CancelOnly,
+            MarketStatus::Suspended,
+        ]);
+        SetMarketStatus {
+            market: self.market(),
+            status,
+        }
+    }
+
+    /// Markets that are not open do not stay so for long.
+    pub(super) fn reopen(&mut self) -> Vec<Vec<u8>> {
+        let mut actions = Vec::new();
+        for (market, status) in (0..).map(MarketId).zip(self.statuses.clone()) {
+            if status != MarketStatus::Open && self.rng.one_in(2) {
+                let status = MarketStatus::Open;
+                actions.push(Action::SetMarketStatus(SetMarketStatus { market, status }));
+            }
+        }
+        if actions.is_empty() {
+            return Vec::new();
+        }
+        vec![self.native_of(self.authority(), actions)]
+    }
+}

@@ -120,17 +120,7 @@ impl GenesisLimits {
             ),
         ] {
             if !(min..=max).contains(&value) {
-                let reason = match name {
-                    "tx_bytes" => format!(
-                        "is not from {min} to {max} (block_bytes - {})",
-                        bounds::BLOCK_OVERHEAD
-                    ),
-                    "native_tx_bytes" => format!(
-                        "is not from {min} to {max} (tx_bytes - {})",
-                        bounds::BUNDLE_OVERHEAD
-                    ),
-                    _ => format!("is not from {min} to {max}"),
-                };
+                let reason = reason(name, min, max);
                 return Err(Error::value(format_args!("limits.{name}"), value, reason));
             }
         }
@@ -159,5 +149,14 @@ impl GenesisLimits {
             trailing_orders: self.trailing_orders,
             triggered_orders: self.triggered_orders,
         }
+    }
+}
+
+fn reason(name: &str, min: u64, max: u64) -> String {
+    let range = format!("is not from {min} to {max}");
+    match name {
+        "tx_bytes" => format!("{range} (block_bytes - {})", bounds::BLOCK_OVERHEAD),
+        "native_tx_bytes" => format!("{range} (tx_bytes - {})", bounds::BUNDLE_OVERHEAD),
+        _ => range,
     }
 }

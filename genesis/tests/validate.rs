@@ -3,7 +3,7 @@
 mod common;
 
 use ballast_genesis::{GenesisValidator, bounds, demo, from_json, to_json, validate};
-use ballast_types::{Account, AccountId, ChainSpec, Limits, MarketKind, MarketSpec};
+use ballast_types::{Account, AccountId, ChainSpec, Limits, MarketKind};
 use common::{TIME, address, check, hex, valid, validator, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -57,17 +57,6 @@ fn numbers_become_integers() {
         (50_000, 25_000)
     );
     assert_eq!((perpetual.min_size, perpetual.mark), (2, 600_000));
-    let bounds = |market: &MarketSpec| {
-        (
-            market.price_band_ppm,
-            market.min_notional,
-            market.max_notional,
-        )
-    };
-    assert_eq!(
-        (bounds(spot), bounds(perpetual)),
-        ((0, 0, 0), (250_000, 0, 100_000_000))
-    );
     assert!(perpetual.self_trade);
     assert_eq!(spec.price_authorities, [AccountId([9; 20])]);
     assert_eq!(spec.validators[1].consensus_key, [2; 32]);
@@ -87,6 +76,22 @@ fn numbers_become_integers() {
     ];
     expected.sort();
     assert_eq!(spec.balances, expected);
+}
+
+#[test]
+fn what_bounds_an_order_is_optional() {
+    let spec = check(&valid()).unwrap();
+    let bounds = spec.markets.iter().map(|market| {
+        (
+            market.price_band_ppm,
+            market.min_notional,
+            market.max_notional,
+        )
+    });
+    assert_eq!(
+        bounds.collect::<Vec<_>>(),
+        [(0, 0, 0), (250_000, 0, 100_000_000)]
+    );
 }
 
 #[test]

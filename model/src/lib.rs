@@ -5,8 +5,8 @@
 //! `ballast-types` only, so that the two share encodings and nothing that decides.
 //!
 //! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer` and `scale`,
-//! `cancel` and `amend` with `quote`, `admit`, `matching` with `protect`, `settle`; `margin` holds
-//! the formulas that they share.
+//! `cancel` and `amend` with `quote`, `admit`, `matching` with `meeting` and `protect`, `settle`;
+//! `margin` holds the formulas that they share.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -19,6 +19,7 @@ mod coverage;
 mod invariants;
 mod margin;
 mod matching;
+mod meeting;
 mod open;
 mod protect;
 mod quote;

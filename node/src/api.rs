@@ -1,5 +1,6 @@
 //! A client for the gateway's HTTP, for the commands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ballast_gateway::http_sign_hash;
@@ -85,7 +86,7 @@ impl Proof {
 pub struct Api {
     http: reqwest::Client,
     url: Url,
-    proof: Option<Proof>,
+    proof: Option<Arc<Proof>>,
 }
 
 impl Api {
@@ -117,7 +118,7 @@ impl Api {
     /// The same, proving a key with each question.
     pub fn with_proof(self, proof: Proof) -> Self {
         Self {
-            proof: Some(proof),
+            proof: Some(Arc::new(proof)),
             ..self
         }
     }

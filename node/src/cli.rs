@@ -44,7 +44,7 @@ enum Command {
     /// Run one node
     Start(cmd::start::Args),
     /// Sign and send a transaction
-    Tx(cmd::tx::Args),
+    Tx(Box<cmd::tx::Args>),
     /// Ask a node about the exchange
     Query(cmd::query::Args),
     /// Execute a program that ends when its parent ends
@@ -83,7 +83,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Feed(args) => cmd::feed::run(args),
         Command::Init(args) => cmd::init::run(args),
         Command::Start(args) => cmd::start::run(args),
-        Command::Tx(args) => cmd::tx::run(args),
+        Command::Tx(args) => cmd::tx::run(*args),
         Command::Query(args) => cmd::query::run(args),
         Command::ExecChild(args) => match cmd::exec_child::run(args)? {},
     }

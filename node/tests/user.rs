@@ -347,38 +347,9 @@ fn tables_are_for_people(running: Running) {
     user.stop();
 }
 
-fn refusals_name_the_field_or_the_code(running: Running) {
-    let user = User::new(running);
-    for (words, reason) in [
-        (
-            BID.replace("0.5", "0.50005"),
-            "size: 0.50005 is not a multiple of the lot of BTC-PERP",
-        ),
-        (
-            BID.replace("99000", "99000.05"),
-            "price: 99000.05 is not a multiple of the tick",
-        ),
-        (
-            BID.replace("BTC-PERP", "X"),
-            "market: \"X\" is none of BTC/USDC, BTC-PERP",
-        ),
-        (
-            BID.replace("--account 1", "--account 99"),
-            "account: 99 is not below 8",
-        ),
-        (BID.replace("--price 99000", ""), "price: is missing"),
-        (
-            BID.replace("--price 99000", "--type market --slippage 1"),
-            "no asks in BTC-PERP",
-        ),
-        (
-            "transfer --account 1 --asset X --amount 1 --to-sub 1".to_owned(),
-            "asset: \"X\"",
-        ),
-        (
-            "prices --account 1 BTC-PERP=1000".to_owned(),
-            "NOT_PRICE_AUTHORITY",
-        ),
+/// Of triggers, icebergs and what price authorities do.
+fn newer_refusals() -> Vec<(String, &'static str)> {
+    vec![
         (
             format!("{BID} --trigger mark"),
             "trigger: Mark needs one of --above, --below and --trail",
@@ -412,13 +383,51 @@ fn refusals_name_the_field_or_the_code(running: Running) {
         ),
         ("status --account 0 BTC-PERP shut".to_owned(), "'shut'"),
         ("cancel-after --account 1 5ms".to_owned(), "BAD_TIMEOUT"),
+    ]
+}
+
+fn refusals_name_the_field_or_the_code(running: Running) {
+    let user = User::new(running);
+    for (words, reason) in [
+        (
+            BID.replace("0.5", "0.50005"),
+            "size: 0.50005 is not a multiple of the lot of BTC-PERP",
+        ),
+        (
+            BID.replace("99000", "99000.05"),
+            "price: 99000.05 is not a multiple of the tick",
+        ),
+        (
+            BID.replace("BTC-PERP", "X"),
+            "market: \"X\" is none of BTC/USDC, BTC-PERP",
+        ),
+        (
+            BID.replace("--account 1", "--account 99"),
+            "account: 99 is not below 8",
+        ),
+        (BID.replace("--price 99000", ""), "price: is missing"),
+        (
+            BID.replace("--price 99000", "--type market --slippage 1"),
+            "no asks in BTC-PERP",
+        ),
+        (
+            "transfer --account 1 --asset X --amount 1 --to-sub 1".to_owned(),
+            "asset: \"X\"",
+        ),
+        (
+            "prices --account 1 BTC-PERP=1000".to_owned(),
+            "NOT_PRICE_AUTHORITY",
+        ),
         ("cancel --account 1".to_owned(), "cancel: name one of"),
         (
             "amend --account 1 --order 77 --price 1".to_owned(),
             "UNKNOWN_ORDER",
         ),
         ("raw 05".to_owned(), "UNDECODABLE"),
-    ] {
+    ]
+    .into_iter()
+    .chain(newer_refusals())
+    {
         let output = user.run("tx", &words);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(

@@ -95,6 +95,7 @@ impl Books {
     /// # Errors
     /// When the market does not exist, the slot is taken or too large, the size is not above zero,
     /// or the level's total would overflow. Nothing has changed then.
+    #[inline]
     pub fn insert(
         &mut self,
         slot: u32,
@@ -150,6 +151,7 @@ impl Books {
     }
 
     /// Takes an order out; `None` when none rests in the slot.
+    #[inline]
     pub fn remove(&mut self, slot: u32) -> Option<Resting> {
         let node = self.queues.unlink(slot)?;
         self.log.push(Change::removed(slot, &node));
@@ -181,18 +183,21 @@ impl Books {
     }
 
     /// The order in the slot.
+    #[inline]
     pub fn get(&self, slot: u32) -> Option<Resting> {
         let node = self.queues.node(slot)?;
         Some(self.queues.resting(slot, node))
     }
 
     /// The best price of a side; `None` when nothing rests or the market does not exist.
+    #[inline]
     pub fn best(&self, market: u32, side: Side) -> Option<Ticks> {
         let ladders = &self.queues.ladders;
         ladders.price(ladders.best(place_of(market, side))?)
     }
 
     /// True when an order of `taker_side` with this limit would meet a resting order.
+    #[inline]
     pub fn crosses(&self, market: u32, taker_side: Side, limit: Ticks) -> bool {
         let best = self.best(market, taker_side.opposite());
         best.is_some_and(|best| reaches(taker_side, limit, best))
@@ -239,17 +244,20 @@ impl Books {
 
     /// Tells the processor that the order in the slot will soon be removed, shrunk or met, or that
     /// one will be inserted there. It changes nothing but the time that takes.
+    #[inline]
     pub fn prefetch(&self, slot: u32) {
         self.queues.prefetch(slot);
     }
 
     /// As [`prefetch`](Self::prefetch), some messages later, for what that fetch made cheap to
     /// find: the order's level and its neighbours.
+    #[inline]
     pub fn prefetch_around(&self, slot: u32) {
         self.queues.prefetch_around(slot);
     }
 
     /// Tells the processor that an order will soon be inserted at this price.
+    #[inline]
     pub fn prefetch_level(&self, market: u32, side: Side, price: Ticks) {
         let ladders = &self.queues.ladders;
         if let Some(at) = ladders.find(market, side, price) {
@@ -258,6 +266,7 @@ impl Books {
     }
 
     /// As [`prefetch_level`](Self::prefetch_level), some messages later: the level's last order.
+    #[inline]
     pub fn prefetch_tail(&self, market: u32, side: Side, price: Ticks) {
         let ladders = &self.queues.ladders;
         let at = ladders.find(market, side, price);
@@ -275,6 +284,7 @@ impl Books {
     }
 
     /// The order that is first in priority, when its price reaches the limit of a taker.
+    #[inline]
     pub(crate) fn first(&self, market: u32, taker_side: Side, limit: Ticks) -> Option<Resting> {
         let ladders = &self.queues.ladders;
         let at = ladders.best(place_of(market, taker_side.opposite()))?;
@@ -285,6 +295,7 @@ impl Books {
 
     /// Takes lots from an order, those that it shows first; all of them remove it. True when that
     /// refreshed an iceberg.
+    #[inline]
     pub(crate) fn cut(&mut self, order: &Resting, lots: Lots) -> bool {
         let slot = order.slot;
         let rest = order.total().saturating_sub(lots);
@@ -317,6 +328,7 @@ impl Books {
     }
 
     /// The market's side as a place, when the slot can take an order.
+    #[inline]
     fn vacant(&self, slot: u32, market: u32, side: Side) -> Result<u32, BookError> {
         if slot > OrderId::MAX_SLOT {
             return Err(BookError::Slot(slot));
@@ -329,6 +341,7 @@ impl Books {
         exists.then_some(place).ok_or(BookError::Market(market))
     }
 
+    #[inline]
     fn resize(&mut self, slot: u32, before: Lots, size: Lots) {
         self.queues.resize(slot, size);
         self.log.push(Change::Resized { slot, size: before });
@@ -342,6 +355,7 @@ impl Books {
 }
 
 /// Whether a taker with this limit trades at a price of the other side.
+#[inline]
 pub(crate) fn reaches(taker_side: Side, limit: Ticks, price: Ticks) -> bool {
     match taker_side {
         Side::Buy => price <= limit,

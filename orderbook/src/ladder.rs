@@ -22,6 +22,7 @@ const NO_PLACE: u32 = u32::MAX >> 1;
 const MAX_MARKETS: u32 = 1 << 29;
 
 /// One side of one market, as a number. [`NO_PLACE`] when there is no such market.
+#[inline]
 pub(crate) fn place_of(market: u32, side: Side) -> u32 {
     if market >= MAX_MARKETS {
         return NO_PLACE;
@@ -32,6 +33,7 @@ pub(crate) fn place_of(market: u32, side: Side) -> u32 {
     }
 }
 
+#[inline]
 pub(crate) fn side_of(place: u32) -> Side {
     if place & 1 == 0 {
         Side::Buy
@@ -41,6 +43,7 @@ pub(crate) fn side_of(place: u32) -> Side {
 }
 
 /// Orders prices from best to worst.
+#[inline]
 pub(crate) fn rank(side: Side, price: Ticks) -> u64 {
     let rising = price.cast_unsigned() ^ (1 << 63);
     match side {
@@ -50,6 +53,7 @@ pub(crate) fn rank(side: Side, price: Ticks) -> u64 {
 }
 
 /// The inverse of [`rank`].
+#[inline]
 fn price_of(side: Side, rank: u64) -> Ticks {
     let rising = match side {
         Side::Buy => !rank,
@@ -137,14 +141,17 @@ impl Entry {
 /// A level and what it is called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found<'a> {
+    pub(crate) at: u32,
     pub(crate) price: Ticks,
     pub(crate) level: &'a Level,
 }
 
+#[inline]
 fn offset(rank: u64) -> u32 {
     u32::try_from(rank & u64::from(MASK)).unwrap_or(0)
 }
 
+#[inline]
 fn bit(at: u32) -> u64 {
     1_u64.wrapping_shl(at & MASK)
 }
@@ -160,16 +167,19 @@ impl Ladders {
         self.sides.resize(sides.max(self.sides.len()), empty);
     }
 
+    #[inline]
     pub(crate) fn level(&self, at: u32) -> Option<&Level> {
         self.levels.get(index(at)).filter(|level| level.orders > 0)
     }
 
+    #[inline]
     pub(crate) fn level_mut(&mut self, at: u32) -> Option<&mut Level> {
         self.levels.get_mut(index(at))
     }
 
     /// The level of a rank, as a number; it need not have orders yet. `None` when the place does
     /// not exist. Who adds no order calls [`vacate`](Self::vacate).
+    #[inline]
     pub(crate) fn open(&mut self, place: u32, rank: u64) -> Option<u32> {
         let number = rank >> BITS;
         let chunk = match self.remembered(place, number) {
@@ -180,6 +190,7 @@ impl Ladders {
     }
 
     /// A level has its first order.
+    #[inline]
     pub(crate) fn occupy(&mut self, at: u32) {
         if let Some(chunk) = self.chunks.get_mut(index(at >> BITS)) {
             chunk.live |= bit(at);
@@ -187,6 +198,7 @@ impl Ladders {
     }
 
     /// A level has no order.
+    #[inline]
     pub(crate) fn vacate(&mut self, at: u32) {
         let id = at >> BITS;
         let Some(chunk) = self.chunks.get_mut(index(id)) else {
@@ -200,6 +212,7 @@ impl Ladders {
     }
 
     /// The level of a price, as a number; it need not exist.
+    #[inline]
     pub(crate) fn find(&self, market: u32, side: Side, price: Ticks) -> Option<u32> {
         let (place, rank) = (place_of(market, side), rank(side, price));
         let number = rank >> BITS;
@@ -211,6 +224,7 @@ impl Ladders {
     }
 
     /// The best level of a side, as a number.
+    #[inline]
     pub(crate) fn best(&self, place: u32) -> Option<u32> {
         let id = self.sides.get(index(place))?.best;
         let chunk = self.chunks.get(index(id))?;
@@ -231,32 +245,51 @@ impl Ladders {
         Some(chunk.next << BITS | worse.live.trailing_zeros())
     }
 
+    /// The next better level of the same side, as a number.
+    pub(crate) fn better(&self, at: u32) -> Option<u32> {
+        let chunk = self.chunks.get(index(at >> BITS))?;
+        let below = chunk.live & bit(at).wrapping_sub(1);
+        if let Some(offset) = below.checked_ilog2() {
+            return Some(at & !MASK | offset);
+        }
+        let better = self.chunks.get(index(chunk.prev))?;
+        Some(chunk.prev << BITS | better.live.checked_ilog2()?)
+    }
+
     /// The price of a level.
+    #[inline]
     pub(crate) fn price(&self, at: u32) -> Option<Ticks> {
         let chunk = self.chunks.get(index(at >> BITS))?;
         let rank = chunk.number << BITS | u64::from(at & MASK);
         Some(price_of(side_of(chunk.place), rank))
     }
 
-    /// The levels of a side, best first.
-    pub(crate) fn walk(&self, place: u32) -> impl Iterator<Item = Found<'_>> {
-        std::iter::successors(self.best(place), |at| self.worse(*at)).filter_map(|at| {
-            let (price, level) = (self.price(at)?, self.level(at)?);
-            Some(Found { price, level })
-        })
+    /// A level that exists.
+    pub(crate) fn found(&self, at: u32) -> Option<Found<'_>> {
+        let (price, level) = (self.price(at)?, self.level(at)?);
+        Some(Found { at, price, level })
     }
 
+    /// The levels of a side, best first.
+    pub(crate) fn walk(&self, place: u32) -> impl Iterator<Item = Found<'_>> {
+        std::iter::successors(self.best(place), |at| self.worse(*at))
+            .filter_map(|at| self.found(at))
+    }
+
+    #[inline]
     pub(crate) fn has(&self, place: u32) -> bool {
         index(place) < self.sides.len()
     }
 
     /// Fetches a level into the cache.
+    #[inline]
     pub(crate) fn prefetch(&self, at: u32) {
         if let Some(level) = self.levels.get(index(at)) {
             prefetch(level);
         }
     }
 
+    #[inline]
     fn slot_of(&self, place: u32, number: u64) -> usize {
         // Neighbouring chunks get neighbouring entries, sides begin at scattered ones.
         let scattered = place.wrapping_mul(0x9e37_79b1) >> 4;
@@ -266,6 +299,7 @@ impl Ladders {
     }
 
     /// The chunk, when the table knows it, or [`NONE`].
+    #[inline]
     fn remembered(&self, place: u32, number: u64) -> u32 {
         match self.table.get(self.slot_of(place, number)) {
             Some(entry) if entry.number == number && entry.place == place => entry.chunk,

@@ -54,6 +54,7 @@ struct Ruling {
 }
 
 /// `None`: the taker stops and the maker stays.
+#[inline]
 fn ruling(verdict: Verdict, maker: &Resting, remaining: Lots) -> Option<Ruling> {
     let most = maker.size.min(remaining);
     let total = maker.total();
@@ -85,6 +86,7 @@ impl Taker {
     }
 
     /// What follows from the next maker: how many lots it loses, or why the taker stops.
+    #[inline]
     fn meet(
         &mut self,
         maker: &Resting,

@@ -39,6 +39,7 @@ impl Node {
     }
 
     /// An order before `next`, or at the end of its level when that is [`NONE`].
+    #[inline]
     pub(crate) fn new(place: u32, price: Ticks, size: Lots, next: u32) -> Self {
         Self {
             price,
@@ -49,14 +50,17 @@ impl Node {
         }
     }
 
+    #[inline]
     pub(crate) fn side(&self) -> Side {
         side_of(self.place)
     }
 
+    #[inline]
     pub(crate) fn market(&self) -> u32 {
         (self.place & !ICEBERG) >> 1
     }
 
+    #[inline]
     fn iceberg(&self) -> bool {
         self.place & ICEBERG != 0
     }
@@ -84,10 +88,12 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
+    #[inline]
     pub(crate) fn node(&self, slot: u32) -> Option<&Node> {
         self.nodes.get(index(slot)).filter(|node| node.size > 0)
     }
 
+    #[inline]
     pub(crate) fn resting(&self, slot: u32, node: &Node) -> Resting {
         Resting {
             slot,
@@ -99,6 +105,7 @@ impl Queues {
         }
     }
 
+    #[inline]
     fn hidden(&self, slot: u32, node: &Node) -> Lots {
         if node.iceberg() {
             self.iceberg(slot).hidden
@@ -108,6 +115,7 @@ impl Queues {
     }
 
     /// The entry of a slot, whether it counts or not.
+    #[inline]
     pub(crate) fn iceberg(&self, slot: u32) -> Iceberg {
         self.icebergs.get(index(slot)).copied().unwrap_or_default()
     }
@@ -132,6 +140,7 @@ impl Queues {
 
     /// Puts a node in before `node.next`, at the end of its level when that is none. `None`,
     /// and no change, when the level's total would overflow or the market does not exist.
+    #[inline]
     pub(crate) fn link(&mut self, slot: u32, mut node: Node) -> Option<()> {
         let rank = rank(node.side(), node.price);
         let hidden = self.hidden(slot, &node);
@@ -168,6 +177,7 @@ impl Queues {
     }
 
     /// Takes a node out. What is returned still names its neighbours.
+    #[inline]
     pub(crate) fn unlink(&mut self, slot: u32) -> Option<Node> {
         let place = self.nodes.get_mut(index(slot))?;
         if place.size == 0 {
@@ -197,6 +207,7 @@ impl Queues {
     }
 
     /// Gives a resting order another size. The caller knows that the level's total has room for it.
+    #[inline]
     pub(crate) fn resize(&mut self, slot: u32, size: Lots) {
         let Some(node) = self.nodes.get_mut(index(slot)) else {
             return;
@@ -228,6 +239,7 @@ impl Queues {
     }
 
     /// Fetches what a change of the order in a slot will read, but for its neighbours.
+    #[inline]
     pub(crate) fn prefetch(&self, slot: u32) {
         if let Some(node) = self.nodes.get(index(slot)) {
             prefetch(node);
@@ -235,6 +247,7 @@ impl Queues {
     }
 
     /// Fetches level and neighbours of an order.
+    #[inline]
     pub(crate) fn prefetch_around(&self, slot: u32) {
         if let Some(node) = self.node(slot) {
             self.ladders.prefetch(node.level);
@@ -245,6 +258,7 @@ impl Queues {
 }
 
 /// Totals of a level with one more order; `None` when both together would overflow.
+#[inline]
 fn room(level: &Level, size: Lots, hidden: Lots) -> Option<(Lots, Lots)> {
     let shown = level.size.checked_add(size)?;
     let concealed = level.hidden.checked_add(hidden)?;
@@ -253,6 +267,7 @@ fn room(level: &Level, size: Lots, hidden: Lots) -> Option<(Lots, Lots)> {
 }
 
 /// Notes a level before it changes for the first time.
+#[inline]
 fn touch(list: &mut Vec<Touched>, level: &mut Level, at: u32, node: &Node) {
     // The number of a level that comes to be may have named another one.
     if !level.touched || level.orders == 0 {

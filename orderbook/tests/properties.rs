@@ -1,4 +1,5 @@
 //! Random commands on the books and on a naive model: nothing that can be seen may differ.
+//! `PROPTEST_CASES` sets how many sequences; 256 unless told.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -157,7 +158,22 @@ fn judge(
     }
 }
 
+/// A hint has no effect, whatever it names.
+fn prefetch(books: &Books) {
+    for slot in (0..=SLOTS).chain([u32::MAX]) {
+        books.prefetch(slot);
+        books.prefetch_around(slot);
+    }
+    for market in [0, MARKETS, u32::MAX] {
+        for price in [i64::MIN, -1, 0, 1, i64::MAX] {
+            books.prefetch_level(market, Side::Buy, price);
+            books.prefetch_tail(market, Side::Sell, price);
+        }
+    }
+}
+
 fn assert_same(books: &Books, naive: &Naive) {
+    prefetch(books);
     assert_eq!(books.len(), naive.len());
     assert_eq!(books.is_empty(), naive.len() == 0);
     assert_eq!(books.changed(), naive.changed());
@@ -349,7 +365,7 @@ const EACH: &[&str] = &[
 #[test]
 fn the_books_are_the_naive_books() {
     let seen = Seen::default();
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(256));
+    let mut runner = TestRunner::new(ProptestConfig::default());
     let commands = prop::collection::vec(command(), 1..150);
     let result = runner.run(&commands, |commands| {
         let mut books = Books::new(MARKETS as usize);
@@ -373,8 +389,6 @@ fn the_books_are_the_naive_books() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn a_dropped_block_leaves_no_trace(
         committed in prop::collection::vec(command(), 1..80),

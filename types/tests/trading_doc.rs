@@ -424,17 +424,15 @@ fn cosmos_transactions_have_the_bytes_shown() {
     assert_eq!(tx.actions, [Action::Transfer(transfer)]);
 }
 
-/// The enum numbers, of which the examples show only some.
-#[test]
-fn enums_have_the_numbers_of_the_table() {
-    fn bytes<T: borsh::BorshSerialize>(variants: &[T]) -> Vec<Vec<u8>> {
-        let bytes = variants.iter().map(|it| borsh::to_vec(it).unwrap());
-        bytes.collect()
-    }
-    let trail = Condition::Trail {
-        distance: Distance::Ppm(3),
-        activation: 4,
-    };
+/// The bytes of some variants in their order, and the row of the document that numbers them.
+type Numbered = (Vec<Vec<u8>>, &'static str);
+
+fn bytes<T: borsh::BorshSerialize>(variants: &[T]) -> Vec<Vec<u8>> {
+    let bytes = variants.iter().map(|it| borsh::to_vec(it).unwrap());
+    bytes.collect()
+}
+
+fn enums_of_orders() -> [Numbered; 5] {
     let times = [
         TimeInForce::Gtc,
         TimeInForce::Gtt(5),
@@ -449,62 +447,76 @@ fn enums_have_the_numbers_of_the_table() {
         SelfTrade::CancelBoth,
         SelfTrade::Decrement,
     ];
+    let scopes = [SelfTradeScope::Account, SelfTradeScope::Master];
+    [
+        (bytes(&[Side::Buy, Side::Sell]), "side | 0 buy, 1 sell"),
+        (
+            bytes(&times),
+            "time in force | 0 GTC, 1 GTT (followed by u64 ms), 2 IOC, 3 FOK, 4 GTB (followed by \
+             u64 height)",
+        ),
+        (bytes(&post_only), "post-only | 0 no, 1 reject, 2 slide"),
+        (
+            bytes(&self_trade),
+            "self-trade | 0 cancel taker, 1 cancel maker, 2 cancel both, 3 decrement",
+        ),
+        (bytes(&scopes), "self-trade scope | 0 account, 1 master"),
+    ]
+}
+
+fn enums_of_prices() -> [Numbered; 5] {
     let sources = [PriceSource::Mark, PriceSource::Index, PriceSource::Last];
+    let trail = Condition::Trail {
+        distance: Distance::Ppm(3),
+        activation: 4,
+    };
     let conditions = [Condition::AtOrAbove(1), Condition::AtOrBelow(2), trail];
+    let distances = [Distance::Ticks(7), Distance::Ppm(8)];
     let statuses = [
         MarketStatus::Open,
         MarketStatus::PostOnly,
         MarketStatus::CancelOnly,
         MarketStatus::Suspended,
     ];
-    let tables = [
-        (bytes(&[Side::Buy, Side::Sell]), "| side | 0 buy, 1 sell |"),
-        (
-            bytes(&times),
-            "| time in force | 0 GTC, 1 GTT (followed by u64 ms), 2 IOC, 3 FOK, 4 GTB (followed by \
-             u64 height) |",
-        ),
-        (bytes(&post_only), "| post-only | 0 no, 1 reject, 2 slide |"),
-        (
-            bytes(&self_trade),
-            "| self-trade | 0 cancel taker, 1 cancel maker, 2 cancel both, 3 decrement |",
-        ),
-        (
-            bytes(&[SelfTradeScope::Account, SelfTradeScope::Master]),
-            "| self-trade scope | 0 account, 1 master |",
-        ),
+    [
         (
             bytes(&sources),
-            "| price watched by a trigger | 0 mark, 1 index, 2 last |",
+            "price watched by a trigger | 0 mark, 1 index, 2 last",
         ),
         (
             bytes(&conditions),
-            "| condition of a trigger | 0 at or above (i64 ticks), 1 at or below (i64 ticks), 2 \
-             trail (distance, then i64 activation) |",
+            "condition of a trigger | 0 at or above (i64 ticks), 1 at or below (i64 ticks), 2 \
+             trail (distance, then i64 activation)",
         ),
         (
-            bytes(&[Distance::Ticks(7), Distance::Ppm(8)]),
-            "| distance of a trail | 0 ticks (i64), 1 millionths (u32) |",
+            bytes(&distances),
+            "distance of a trail | 0 ticks (i64), 1 millionths (u32)",
         ),
         (
             bytes(&[PriceKind::Mark, PriceKind::Index]),
-            "| kind of a price | 0 mark, 1 index |",
+            "kind of a price | 0 mark, 1 index",
         ),
         (
             bytes(&statuses),
-            "| market status | 0 open, 1 post-only, 2 cancel-only, 3 suspended |",
+            "market status | 0 open, 1 post-only, 2 cancel-only, 3 suspended",
         ),
-    ];
-    for (bytes, row) in tables {
-        assert!(DOC.contains(row), "{row}");
+    ]
+}
+
+/// The enum numbers, of which the examples show only some.
+#[test]
+fn enums_have_the_numbers_of_the_table() {
+    let (orders, prices) = (enums_of_orders(), enums_of_prices());
+    for (bytes, row) in orders.iter().chain(&prices) {
+        assert!(DOC.contains(&format!("| {row} |")), "{row}");
         let numbers: Vec<u8> = bytes.iter().map(|it| it[0]).collect();
         let expected: Vec<u8> = (0..).take(bytes.len()).collect();
         assert_eq!(numbers, expected, "{row}");
     }
-    assert_eq!(bytes(&times)[4], [4, 6, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(orders[1].0[4], [4, 6, 0, 0, 0, 0, 0, 0, 0]);
     let trail = [2, 1, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0];
-    assert_eq!(bytes(&conditions)[2], trail);
-    assert_eq!(bytes(&[Distance::Ticks(7)])[0].len(), 9);
+    assert_eq!(prices[1].0[2], trail);
+    assert_eq!(prices[2].0[0].len(), 9);
 }
 
 #[test]

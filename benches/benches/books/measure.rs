@@ -2,6 +2,7 @@
 
 use crate::venues::Venue;
 use ballast_benches::flow::{BATCH, Message, Random, Shape, Stream};
+use rustix::time::{ClockId, clock_gettime};
 use std::fs;
 use std::hint::black_box;
 use std::process::Command;
@@ -37,6 +38,12 @@ fn seeded<V: Venue>(stream: &Stream) -> V {
     venue
 }
 
+/// Time that this thread has had a processor, so that other processes disturb less.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// Times the stream until `budget` is spent. With `AHEAD` above 0, the message that comes `AHEAD`
 /// later and the one that comes half as much later are hinted at before each one.
 pub(crate) fn timed<V: Venue, const AHEAD: usize>(stream: &Stream, budget: Duration) -> Run {
@@ -45,8 +52,8 @@ pub(crate) fn timed<V: Venue, const AHEAD: usize>(stream: &Stream, budget: Durat
     let last = messages.len() - 1;
     let mut traded = 0;
     let mut done = 0;
-    let start = Instant::now();
-    while done < messages.len() && start.elapsed() < budget {
+    let start = processor_time();
+    while done < messages.len() && processor_time() - start < budget {
         let end = messages.len().min(done + BATCH);
         for at in done..end {
             if AHEAD > 0 {
@@ -59,7 +66,7 @@ pub(crate) fn timed<V: Venue, const AHEAD: usize>(stream: &Stream, budget: Durat
         venue.end_batch();
         done = end;
     }
-    let ns = start.elapsed().as_nanos() as f64 / done as f64;
+    let ns = (processor_time() - start).as_nanos() as f64 / done as f64;
     let expected = stream.traded[done.div_ceil(BATCH) - 1];
     Run {
         ns,
@@ -186,14 +193,14 @@ fn gigahertz() -> f64 {
     const ROUNDS: u32 = 20_000_000;
     let rates = (0..5).map(|_| {
         let mut x = black_box(1_u64);
-        let start = Instant::now();
+        let start = processor_time();
         for _ in 0..ROUNDS {
             x ^= x << 13;
             x ^= x >> 7;
             x ^= x << 17;
         }
         black_box(x);
-        6.0 * f64::from(ROUNDS) / start.elapsed().as_nanos() as f64
+        6.0 * f64::from(ROUNDS) / (processor_time() - start).as_nanos() as f64
     });
     rates.fold(0.0, f64::max)
 }
@@ -212,12 +219,12 @@ fn chase(bytes: usize) -> f64 {
     for _ in 0..lines {
         at = next[at as usize][0];
     }
-    let start = Instant::now();
+    let start = processor_time();
     for _ in 0..STEPS {
         at = next[at as usize][0];
     }
     black_box(at);
-    start.elapsed().as_nanos() as f64 / STEPS as f64
+    (processor_time() - start).as_nanos() as f64 / STEPS as f64
 }
 
 fn clock() -> f64 {

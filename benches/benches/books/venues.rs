@@ -1,7 +1,7 @@
 //! Ours, and the plain engine that anyone would write first.
 
 use ballast_benches::flow::{Message, Op};
-use ballast_orderbook::{Books, Resting, Verdict};
+use ballast_orderbook::{Books, Engine, Event, NewOrder, Resting, SelfTrade, Tif, Verdict};
 use ballast_types::{Lots, Side, Ticks};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -20,56 +20,103 @@ pub(crate) trait Venue {
     fn end_batch(&mut self) {}
 }
 
-/// What a feed of every order says.
-#[derive(Clone, Copy, Debug)]
-#[allow(dead_code)]
-enum Event {
-    Added {
-        slot: u32,
-        market: u32,
-        side: Side,
-        price: Ticks,
-        size: Lots,
-    },
-    Filled {
-        maker: u32,
-        price: Ticks,
-        size: Lots,
-    },
-    Removed {
-        slot: u32,
-    },
-}
-
-/// Our books; with or without a list of events that is emptied after each batch.
-pub(crate) struct Ours<const EVENTS: bool> {
-    books: Books,
+/// Our engine: every command leaves its events in a list that is emptied after each batch.
+pub(crate) struct Ours {
+    engine: Engine,
     events: Vec<Event>,
+    /// Names takers; no order rests there.
+    taker: u32,
 }
 
-impl<const EVENTS: bool> Ours<EVENTS> {
-    fn take(&mut self, message: &Message) -> u64 {
-        let size = Lots::from(message.size);
-        let events = &mut self.events;
-        let judge = |maker: &Resting, left: Lots| {
-            let lots = maker.size.min(left);
-            if EVENTS {
-                events.push(Event::Filled {
-                    maker: maker.slot,
-                    price: maker.price,
-                    size: lots,
-                });
-            }
-            Verdict::Fill(lots)
+impl Ours {
+    fn add(&mut self, message: &Message, slot: u32, tif: Tif) {
+        let order = NewOrder {
+            slot,
+            market: message.market,
+            side: message.side,
+            price: message.price,
+            size: message.size.into(),
+            tif,
+            account: 0,
         };
-        let taken = self.books.take(
-            message.market,
-            message.side,
-            message.price,
-            size,
-            u32::MAX,
-            judge,
-        );
+        self.engine.add(&order, &mut self.events);
+    }
+}
+
+impl Venue for Ours {
+    fn new(markets: u32, slots: u32) -> Self {
+        Self {
+            engine: Engine::new(markets, SelfTrade::Allow),
+            events: Vec::new(),
+            taker: slots,
+        }
+    }
+
+    fn apply(&mut self, message: &Message) -> u64 {
+        match message.op {
+            Op::Add => self.add(message, message.slot, Tif::Gtc),
+            Op::Cancel => self.engine.cancel(message.slot, &mut self.events),
+            Op::Replace => self.engine.amend(
+                message.slot,
+                message.price,
+                message.size.into(),
+                &mut self.events,
+            ),
+            Op::Take => {
+                let before = self.events.len();
+                self.add(message, self.taker, Tif::Ioc);
+                let filled = self.events[before..].iter().map(|event| match event {
+                    Event::Filled { size, .. } => *size as u64,
+                    _ => 0,
+                });
+                return filled.sum();
+            }
+        }
+        0
+    }
+
+    fn hint(&self, far: &Message, near: &Message) {
+        hint(self.engine.books(), far, near);
+    }
+
+    fn end_batch(&mut self) {
+        self.events.clear();
+    }
+}
+
+/// What will be read, as far as it can be said so early. The level of an order that enters is not
+/// worth a hint: finding it costs more than it saves.
+fn hint(books: &Books, far: &Message, near: &Message) {
+    if far.op != Op::Take {
+        books.prefetch(far.slot);
+    }
+    match near.op {
+        Op::Cancel => books.prefetch_around(near.slot),
+        Op::Add => books.prefetch_tail(near.market, near.side, near.price),
+        Op::Replace => {
+            books.prefetch_around(near.slot);
+            books.prefetch_tail(near.market, near.side, near.price);
+        }
+        Op::Take => {}
+    }
+}
+
+/// Our books without the engine: no events, no orders that are refused.
+pub(crate) struct Bare {
+    books: Books,
+}
+
+impl Bare {
+    fn take(&mut self, message: &Message) -> u64 {
+        let &Message {
+            price,
+            market,
+            side,
+            ..
+        } = message;
+        let size = Lots::from(message.size);
+        let fill = |maker: &Resting, left: Lots| Verdict::Fill(maker.size.min(left));
+        let taken = self.books.take(market, side, price, size, u32::MAX, fill);
         (size - taken.remaining) as u64
     }
 
@@ -81,40 +128,21 @@ impl<const EVENTS: bool> Ours<EVENTS> {
             side,
             ..
         } = message;
-        let mut size = Lots::from(message.size);
-        let mut traded = 0;
-        if self.books.crosses(market, side, price) {
-            traded = self.take(message);
-            size -= traded as Lots;
-        }
+        let crosses = self.books.crosses(market, side, price);
+        let traded = if crosses { self.take(message) } else { 0 };
+        let size = Lots::from(message.size) - traded as Lots;
         if size > 0 {
             let inserted = self.books.insert(slot, market, side, price, size);
             inserted.expect("a free slot");
-            if EVENTS {
-                self.events.push(Event::Added {
-                    slot,
-                    market,
-                    side,
-                    price,
-                    size,
-                });
-            }
         }
         traded
     }
-
-    fn cancel(&mut self, slot: u32) {
-        if self.books.remove(slot).is_some() && EVENTS {
-            self.events.push(Event::Removed { slot });
-        }
-    }
 }
 
-impl<const EVENTS: bool> Venue for Ours<EVENTS> {
+impl Venue for Bare {
     fn new(markets: u32, _slots: u32) -> Self {
         Self {
             books: Books::new(markets as usize),
-            events: Vec::new(),
         }
     }
 
@@ -123,19 +151,22 @@ impl<const EVENTS: bool> Venue for Ours<EVENTS> {
             Op::Add => self.add(message),
             Op::Take => self.take(message),
             Op::Cancel => {
-                self.cancel(message.slot);
+                self.books.remove(message.slot);
                 0
             }
             Op::Replace => {
-                self.cancel(message.slot);
+                self.books.remove(message.slot);
                 self.add(message)
             }
         }
     }
 
+    fn hint(&self, far: &Message, near: &Message) {
+        hint(&self.books, far, near);
+    }
+
     fn end_batch(&mut self) {
         self.books.seal();
-        self.events.clear();
     }
 }
 

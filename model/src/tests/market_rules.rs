@@ -1,4 +1,4 @@
-//! What markets take: statuses, published prices, bands, notionals, and post-only orders that slide.
+//! What markets take: statuses, published prices, bands, notionals, orders that slide.
 
 use super::{BTC_PERP, BTC_SPOT, ETH_PERP, World, codes, order, removals};
 use ballast_types::{

@@ -12,7 +12,7 @@ use crate::cmd::Failure;
 use crate::offline::lines::Lines;
 use crate::offline::output::Outputs;
 use crate::offline::summary::Summary;
-use crate::offline::{jsonl, lobster};
+use crate::offline::{jsonl, lobster, mbo};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 20;
@@ -64,8 +64,9 @@ pub struct Args {
     /// compared after each other message
     #[arg(long, value_name = "FILE")]
     levels_in: Option<PathBuf>,
-    /// Print each difference from the recorded books
-    #[arg(long, requires = "levels_in")]
+    /// Print each difference: levels that are not the recorded ones (lobster), trades that are not
+    /// at the best price (mbo)
+    #[arg(long)]
     explain: bool,
     /// Print the summary as JSON
     #[arg(long)]
@@ -76,6 +77,8 @@ pub struct Args {
 enum Format {
     /// Message file of LOBSTER
     Lobster,
+    /// Databento's market-by-order records, .dbn or .dbn.zst
+    Mbo,
     /// Orders, cancels and amends, one JSON object a line
     Jsonl,
 }
@@ -140,6 +143,7 @@ fn run_format(
     let lines = |path: &Path, input| Lines::new(&name(path), input);
     match args.format {
         Format::Jsonl => jsonl::run(lines(&args.input, input), args.stp.mode(), outputs),
+        Format::Mbo => mbo::run(&name(&args.input), input, args.explain, outputs),
         Format::Lobster => {
             let rows = args
                 .levels_in
@@ -155,6 +159,9 @@ fn run_format(
 fn fits(args: &Args) -> Result<(), Failure> {
     if args.levels_in.is_some() && args.format != Format::Lobster {
         return Err("--levels-in: only --format lobster has recorded books".into());
+    }
+    if args.explain && args.levels_in.is_none() && args.format != Format::Mbo {
+        return Err("--explain: nothing is compared; lobster compares with --levels-in".into());
     }
     if !matches!(args.stp, Stp::Allow) && args.format != Format::Jsonl {
         return Err("--stp: only --format jsonl names accounts".into());

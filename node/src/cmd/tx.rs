@@ -58,7 +58,7 @@ struct Common {
 #[derive(Subcommand, Debug)]
 enum Verb {
     #[command(flatten)]
-    Action(ActionSpec),
+    Action(Box<ActionSpec>),
     /// Sign several actions as one transaction
     #[command(
         after_help = "FILE is a JSON list; the fields are the options of the other verbs:\n  \
@@ -97,7 +97,7 @@ async fn send(args: Args) -> Result<(), Failure> {
                 .map_err(|error| format!("tx: is not hexadecimal: {error}"))?;
             (common.who.api()?, tx)
         }
-        Verb::Action(action) => sign(common, std::slice::from_ref(action)).await?,
+        Verb::Action(action) => sign(common, std::slice::from_ref(&**action)).await?,
         Verb::Batch { file } => sign(common, &read_batch(file)?).await?,
     };
     let answer = api.submit(tx, common.wait.0).await?;

@@ -59,9 +59,9 @@ pub fn run(
         messages += 1;
         progress.at(messages);
     }
-    progress.end();
     let view = View {
         books: runner.engine.books(),
+        units: &[],
         markets: runner.markets.sorted(),
         id: &|slot| runner.slots.name(slot),
     };

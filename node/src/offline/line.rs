@@ -5,6 +5,8 @@ use ballast_types::{Lots, Side, Ticks};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::scan::scan;
+
 /// Bytes of a line that an error shows.
 const SHOWN: usize = 200;
 const FIELDS: &str = "op, id, market, side, price, qty, limit, tif, account";
@@ -49,41 +51,42 @@ pub struct Add {
     pub account: u64,
 }
 
-#[derive(Deserialize)]
+/// The fields of all lines.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    op: Op,
-    id: u64,
+pub(super) struct Line {
+    pub(super) op: Op,
+    pub(super) id: u64,
     #[serde(default)]
-    market: u64,
-    side: Option<SideName>,
-    price: Option<Ticks>,
-    qty: Option<Lots>,
-    limit: Option<Ticks>,
-    tif: Option<TifName>,
+    pub(super) market: u64,
+    pub(super) side: Option<SideName>,
+    pub(super) price: Option<Ticks>,
+    pub(super) qty: Option<Lots>,
+    pub(super) limit: Option<Ticks>,
+    pub(super) tif: Option<TifName>,
     #[serde(default)]
-    account: u64,
+    pub(super) account: u64,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Op {
+pub(super) enum Op {
     Add,
     Market,
     Cancel,
     Amend,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum SideName {
+pub(super) enum SideName {
     Buy,
     Sell,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum TifName {
+pub(super) enum TifName {
     Gtc,
     Ioc,
     Fok,
@@ -96,7 +99,10 @@ impl Message {
     /// # Errors
     /// Names the field and the value that do not fit.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let line: Line = serde_json::from_slice(text).map_err(|error| explain(text, &error))?;
+        let line = match scan(text) {
+            Some(line) => line,
+            None => serde_json::from_slice(text).map_err(|error| explain(text, &error))?,
+        };
         let message = match line.op {
             Op::Add => Self::Add(line.order(line.price, "price", line.tif)?),
             Op::Market => Self::Add(line.order(line.limit, "limit", Some(TifName::Ioc))?),
@@ -122,7 +128,7 @@ impl Line {
             },
             price: required(name, price)?,
             qty: self.qty()?,
-            tif: match required("tif", tif)? {
+            tif: match tif.unwrap_or(TifName::Gtc) {
                 TifName::Gtc => Tif::Gtc,
                 TifName::Ioc => Tif::Ioc,
                 TifName::Fok => Tif::Fok,
@@ -201,6 +207,10 @@ mod tests {
         for (text, expected) in [
             (
                 r#"{"op":"add","id":7,"side":"buy","price":100,"qty":5,"tif":"gtc"}"#,
+                Message::Add(add),
+            ),
+            (
+                r#"{"op":"add","id":7,"side":"buy","price":100,"qty":5}"#,
                 Message::Add(add),
             ),
             (

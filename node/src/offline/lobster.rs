@@ -69,9 +69,9 @@ pub fn run<'a>(
         summary.messages += 1;
         progress.at(summary.messages);
     }
-    progress.end();
     outputs.books(&View {
         books: plan.book.books(),
+        units: &[],
         markets: vec![(0, 0)],
         id: &|slot| named(plan.book.id(slot)),
     })?;

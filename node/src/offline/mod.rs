@@ -6,7 +6,10 @@ pub mod line;
 pub mod lines;
 pub mod lobster;
 pub mod markets;
+pub mod mbo;
 pub mod output;
+pub mod scaled;
+mod scan;
 pub mod slots;
 pub mod summary;
 

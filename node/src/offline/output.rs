@@ -62,6 +62,8 @@ struct OrderRow {
 pub struct View<'a> {
     /// The books.
     pub books: &'a Books,
+    /// What their prices are counted in, by place; 1 where that is left out.
+    pub units: &'a [Ticks],
     /// Markets: the stream's number and the place in `books`, by number. Books of one number are
     /// shown as one.
     pub markets: Vec<(u64, u32)>,
@@ -109,7 +111,7 @@ impl Outputs {
             };
             for (side, name) in [(Side::Buy, "buy"), (Side::Sell, "sell")] {
                 if let Some(writer) = &mut self.levels {
-                    for level in levels(view.books, group, side) {
+                    for level in view.levels(group, side) {
                         let Level {
                             price,
                             size,
@@ -125,7 +127,7 @@ impl Outputs {
                     }
                 }
                 if let Some(writer) = &mut self.orders {
-                    for order in orders(view.books, group, side) {
+                    for order in view.orders(group, side) {
                         let id = (view.id)(order.slot);
                         writer.line(&OrderRow {
                             market,
@@ -172,32 +174,52 @@ impl Writer {
     }
 }
 
-/// The orders of a side of some books, best price first.
-fn orders(books: &Books, group: &[(u64, u32)], side: Side) -> Vec<Resting> {
-    let places = group.iter().map(|(_, place)| *place);
-    let mut orders: Vec<_> = places.flat_map(|place| books.orders(place, side)).collect();
-    if group.len() > 1 {
-        orders.sort_by(|a, b| best_first(side, a.price, b.price));
+impl View<'_> {
+    fn unit(&self, place: u32) -> Ticks {
+        self.units.get(place as usize).copied().unwrap_or(1)
     }
-    orders
-}
 
-/// The levels of a side of some books, best price first.
-fn levels(books: &Books, group: &[(u64, u32)], side: Side) -> Vec<Level> {
-    let places = group.iter().map(|(_, place)| *place);
-    let mut levels: Vec<_> = places.flat_map(|place| books.levels(place, side)).collect();
-    if group.len() > 1 {
-        levels.sort_by(|a, b| best_first(side, a.price, b.price));
-        levels.dedup_by(|next, level| {
-            let same = next.price == level.price;
-            if same {
-                level.size = level.size.saturating_add(next.size);
-                level.orders = level.orders.saturating_add(next.orders);
-            }
-            same
-        });
+    /// The orders of a side of some books, best price first.
+    fn orders(&self, group: &[(u64, u32)], side: Side) -> Vec<Resting> {
+        let of_place = |&(_, place): &(u64, u32)| {
+            let unit = self.unit(place);
+            let orders = self.books.orders(place, side);
+            orders.map(move |order| Resting {
+                price: order.price * unit,
+                ..order
+            })
+        };
+        let mut orders: Vec<_> = group.iter().flat_map(of_place).collect();
+        if group.len() > 1 {
+            orders.sort_by(|a, b| best_first(side, a.price, b.price));
+        }
+        orders
     }
-    levels
+
+    /// The levels of a side of some books, best price first.
+    fn levels(&self, group: &[(u64, u32)], side: Side) -> Vec<Level> {
+        let of_place = |&(_, place): &(u64, u32)| {
+            let unit = self.unit(place);
+            let levels = self.books.levels(place, side);
+            levels.map(move |level| Level {
+                price: level.price * unit,
+                ..level
+            })
+        };
+        let mut levels: Vec<_> = group.iter().flat_map(of_place).collect();
+        if group.len() > 1 {
+            levels.sort_by(|a, b| best_first(side, a.price, b.price));
+            levels.dedup_by(|next, level| {
+                let same = next.price == level.price;
+                if same {
+                    level.size = level.size.saturating_add(next.size);
+                    level.orders = level.orders.saturating_add(next.orders);
+                }
+                same
+            });
+        }
+        levels
+    }
 }
 
 fn best_first(side: Side, a: Ticks, b: Ticks) -> std::cmp::Ordering {

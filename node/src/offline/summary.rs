@@ -109,9 +109,11 @@ impl Progress {
             eprint!("\r{count} messages, {seconds} s ");
         }
     }
+}
 
-    /// Takes the line away.
-    pub fn end(&self) {
+/// Takes the line away.
+impl Drop for Progress {
+    fn drop(&mut self) {
         if self.shown && self.last > self.start {
             eprint!("\r\x1b[K");
         }

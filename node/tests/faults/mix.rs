@@ -464,18 +464,7 @@ impl Trader {
                 market: nowhere,
                 status: MarketStatus::Open,
             }),
-            17 => Action::Order(Order {
-                display: Some(edge),
-                ..order
-            }),
-            18 | 19 => Action::Order(Order {
-                trigger: Some(self.edge_trigger(edge)),
-                ..order
-            }),
-            20 => Action::Order(Order {
-                tif: TimeInForce::Gtb(1),
-                ..order
-            }),
+            17..=20 => Action::Order(self.edge_order(edge)),
             _ => Action::Amend(Amend {
                 order: OrderRef::Id(OrderId(self.rng.pick(&[0, u64::MAX, 1 << 50]))),
                 price: edge,
@@ -483,6 +472,25 @@ impl Trader {
                 keep_on_reject: true,
                 max_fills: 0,
             }),
+        }
+    }
+
+    /// An order that shows, waits or ends in a way that none may.
+    fn edge_order(&mut self, edge: i64) -> Order {
+        let order = self.order();
+        match self.rng.below(4) {
+            0 => Order {
+                display: Some(edge),
+                ..order
+            },
+            1 => Order {
+                tif: TimeInForce::Gtb(1),
+                ..order
+            },
+            _ => Order {
+                trigger: Some(self.edge_trigger(edge)),
+                ..order
+            },
         }
     }
 

@@ -33,17 +33,33 @@ fn long_position(user: &User) {
     ));
 }
 
+const OWN: &str = "account --account 1";
+const CLOSE: &str = "order --market BTC-PERP --account 1 --side sell --reduce-only";
+
 pub(crate) fn waiting_orders_fire(running: Running) {
     let user = User::new(running);
-    let own = "account --account 1";
     long_position(&user);
+    a_stop_fires_on_a_published_mark(&user);
+    amends_and_cancels_reach_what_waits(&user);
+    a_trailing_stop_follows_the_index(&user);
+    a_take_profit_enters_the_book(&user);
 
-    // A stop-market order waits, seen by its owner only, and fires on a published mark.
-    let close = format!("{ORDER} --account 1 --side sell --reduce-only");
+    // One that is refused when it fires is gone.
+    user.tx(&format!(
+        "{CLOSE} --size 0.1 --price 100 --trigger mark --above 98000"
+    ));
+    user.tx("prices --account 0 BTC-PERP=98000");
+    user.until(OWN, |account| orders(account).len() == 1);
+    assert_eq!(held(&user.query(OWN)), 2_000);
+    user.stop();
+}
+
+/// Only its owner sees it before.
+fn a_stop_fires_on_a_published_mark(user: &User) {
     let stop =
-        format!("{close} --size 0.2 --type market --slippage 2 --trigger mark --below 97000");
+        format!("{CLOSE} --size 0.2 --type market --slippage 2 --trigger mark --below 97000");
     let id = user.order(&stop);
-    let account = user.query(own);
+    let account = user.query(OWN);
     assert_eq!(orders(&account)[0]["state"], "waiting");
     assert_eq!(orders(&account)[0]["price_decimal"], "95060.0");
     let trigger = json!({
@@ -63,16 +79,17 @@ pub(crate) fn waiting_orders_fire(running: Running) {
     assert_eq!(user.query("book BTC-PERP")["asks"], json!([]));
     user.tx("prices --account 0 BTC-PERP=97000.1");
     user.until("market BTC-PERP", |market| market["mark"] == 970_001);
-    assert_eq!(held(&user.query(own)), 5_000);
+    assert_eq!(held(&user.query(OWN)), 5_000);
     user.tx("prices --account 0 BTC-PERP=96900");
-    let account = user.until(own, |account| held(account) == 3_000);
+    let account = user.until(OWN, |account| held(account) == 3_000);
     assert_eq!(orders(&account), [Value::Null; 0]);
     let trades = user.query("trades BTC-PERP --limit 1");
     assert_eq!(trades["trades"][0]["price_decimal"], "95500.0");
+}
 
-    // An amend of an order that waits, and a cancel.
+fn amends_and_cancels_reach_what_waits(user: &User) {
     let id = user.order(&format!(
-        "{close} --size 0.1 --price 95000 --trigger index --below 90000"
+        "{CLOSE} --size 0.1 --price 95000 --trigger index --below 90000"
     ));
     user.tx(&format!("amend --account 1 --order {id} --size 0.15"));
     let waits = user.query(&format!("order {id} --account 1"));
@@ -81,12 +98,14 @@ pub(crate) fn waiting_orders_fire(running: Running) {
         (&json!(1_500), &json!(950_000))
     );
     user.tx(&format!("cancel --account 1 --order {id}"));
-    assert_eq!(orders(&user.query(own)), [Value::Null; 0]);
+    assert_eq!(orders(&user.query(OWN)), [Value::Null; 0]);
+}
 
-    // A trailing stop follows the index up and fires 2 % below its highest.
+/// It fires 2 % below the highest.
+fn a_trailing_stop_follows_the_index(user: &User) {
     let trail = "--trigger index --trail 2% --activation 101000";
     user.tx(&format!(
-        "{close} --size 0.1 --type ioc --price 90000 {trail}"
+        "{CLOSE} --size 0.1 --type ioc --price 90000 {trail}"
     ));
     for (price, extreme) in [("100500", Value::Null), ("102000", json!(1_020_000))] {
         user.tx(&format!("prices --account 0 index:BTC-PERP={price}"));
@@ -94,17 +113,19 @@ pub(crate) fn waiting_orders_fire(running: Running) {
         user.until("market BTC-PERP", |market| {
             market["index_decimal"] == told.as_str()
         });
-        let account = user.query(own);
+        let account = user.query(OWN);
         let found = orders(&account)[0].get("extreme").unwrap_or(&Value::Null);
         assert_eq!(found, &extreme, "{account}");
     }
     user.tx("prices --account 0 index:BTC-PERP=99960.1");
     user.until("market BTC-PERP", |market| market["index"] == 999_601);
-    assert_eq!(held(&user.query(own)), 3_000);
+    assert_eq!(held(&user.query(OWN)), 3_000);
     user.tx("prices --account 0 index:BTC-PERP=99960");
-    user.until(own, |account| held(account) == 2_000);
+    user.until(OWN, |account| held(account) == 2_000);
+}
 
-    // A limit order that takes profit enters the book once the last trade was high enough.
+/// A limit order, once the last trade was high enough.
+fn a_take_profit_enters_the_book(user: &User) {
     let batch = user.0.directory.path().join("batch.json");
     let profit = json!([{
         "action": "order", "market": "BTC-PERP", "side": "sell", "size": "0.2", "price": "103000",
@@ -118,20 +139,11 @@ pub(crate) fn waiting_orders_fire(running: Running) {
     user.tx(&format!(
         "{ORDER} --account 6 --side buy --size 0.1 --price 102500"
     ));
-    let resting = user.until(own, |account| orders(account)[0]["state"] == "resting");
+    let resting = user.until(OWN, |account| orders(account)[0]["state"] == "resting");
     assert_eq!(orders(&resting)[0]["trigger"], Value::Null);
     let asks = &user.query("book BTC-PERP")["asks"];
     assert_eq!(asks[0]["price_decimal"], "103000.0");
     assert_eq!(user.query("market BTC-PERP")["last_decimal"], "102500.0");
-
-    // One that is refused when it fires is gone.
-    user.tx(&format!(
-        "{close} --size 0.1 --price 100 --trigger mark --above 98000"
-    ));
-    user.tx("prices --account 0 BTC-PERP=98000");
-    user.until(own, |account| orders(account).len() == 1);
-    assert_eq!(held(&user.query(own)), 2_000);
-    user.stop();
 }
 
 pub(crate) fn icebergs_show_a_part_and_own_orders_do_not_trade(running: Running) {
@@ -242,6 +254,16 @@ pub(crate) fn markets_have_bounds_and_statuses(running: Running) {
     let too_high = buy("99000") + " --trigger mark --above 10000000.1";
     refused(&too_high, "BAD_TRIGGER");
 
+    statuses(&user, text(&slid["order"]));
+    user.stop();
+}
+
+/// What a market takes by its status; `slid` is an order of account 1 that can shrink.
+fn statuses(user: &User, slid: &str) {
+    let refused = |words: &str, code: &str| {
+        assert_eq!(user.result(words).0, code, "{words}");
+    };
+    let buy = |price: &str| format!("{ORDER} --account 1 --side buy --size 0.5 --price {price}");
     let status = |status: &str| {
         user.tx(&format!("status --account 0 BTC-PERP {status}"));
         user.until("market BTC-PERP", |market| market["status"] == status);
@@ -253,10 +275,7 @@ pub(crate) fn markets_have_bounds_and_statuses(running: Running) {
     status("cancel-only");
     refused(&post, "MARKET_CANCEL_ONLY");
     refused(
-        &format!(
-            "amend --account 1 --order {} --size 0.4",
-            text(&slid["order"])
-        ),
+        &format!("amend --account 1 --order {} --size 0.4", slid),
         "OK",
     );
     refused("cancel --account 1 --market BTC-PERP", "OK");
@@ -278,7 +297,6 @@ pub(crate) fn markets_have_bounds_and_statuses(running: Running) {
         (&json!(1_010_000), &json!(1_009_900))
     );
     refused(&buy("98000"), "OK");
-    user.stop();
 }
 
 fn text(value: &Value) -> &str {

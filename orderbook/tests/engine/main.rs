@@ -13,6 +13,7 @@
 )]
 
 mod naive;
+mod reader;
 mod rules;
 
 use ballast_orderbook::{
@@ -20,6 +21,7 @@ use ballast_orderbook::{
 };
 use ballast_types::Side;
 use naive::Naive;
+use reader::Reader;
 use std::collections::BTreeMap;
 
 const MODES: [SelfTrade; 5] = [
@@ -256,6 +258,68 @@ fn random_commands_have_the_same_events_and_books() {
         assert_eq!(orders(&engine).collect::<Vec<_>>(), naive.orders());
     }
     coverage.require();
+}
+
+#[test]
+fn a_reader_of_the_events_keeps_the_same_book_and_no_size_is_lost() {
+    for (run, mode) in (0..).zip(MODES) {
+        let mut random = Random(100 + run);
+        let mut engine = Engine::new(MARKETS, mode);
+        let (mut reader, mut events) = (Reader::default(), Vec::new());
+        for number in 0..20_000 {
+            let command = random.command();
+            events.clear();
+            // A hint changes nothing.
+            engine.prefetch(&command);
+            engine.prefetch_around(&command);
+            engine.apply(&command, &mut events);
+            let at = format!("{mode:?}, command {number}: {command:?}");
+            reader.read(&command, &events, &at);
+            for market in 0..MARKETS {
+                let bid = engine.books().best(market, Side::Buy);
+                let crossed = bid.is_some_and(|bid| engine.books().crosses(market, Side::Buy, bid));
+                assert!(!crossed, "{at}: market {market} is crossed");
+            }
+            if number % 64 == 0 {
+                assert_eq!(reader.orders(), orders(&engine).collect::<Vec<_>>(), "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cancels_and_amends_change_nothing_the_second_time() {
+    let mut random = Random(9);
+    let mut engine = Engine::new(MARKETS, SelfTrade::Allow);
+    let mut events = Vec::new();
+    for _ in 0..20_000 {
+        let command = random.command();
+        engine.apply(&command, &mut events);
+        let again = match command {
+            Command::Amend { slot, price, size } => {
+                // What traded is no longer open: the same again is what rests now.
+                let size = engine.books().get(slot).map_or(size, |order| order.size);
+                Command::Amend { slot, price, size }
+            }
+            Command::Cancel { .. } => command,
+            Command::Add(_) => continue,
+        };
+        let amended = matches!(
+            events.last(),
+            Some(Event::Added(_) | Event::Shrunk { .. }) | None
+        );
+        events.clear();
+        engine.apply(&again, &mut events);
+        match (again, amended) {
+            (Command::Amend { .. }, true) => assert_eq!(events, [], "{again:?}"),
+            (Command::Cancel { slot }, _) => {
+                let reason = Rejection::NotResting;
+                assert_eq!(events, [Event::Rejected { slot, reason }], "{again:?}");
+            }
+            _ => {}
+        }
+        events.clear();
+    }
 }
 
 #[test]

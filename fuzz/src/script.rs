@@ -5,8 +5,9 @@ use ballast_model::workload::{cosmos_actions, cosmos_sends, test_secrets};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Condition, Distance, GroupId,
     MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef, PostOnly, PriceKind,
-    PriceSource, PriceUpdate, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, Side,
-    TimeInForce, Transfer, Trigger, TxBody, chain_hash, encode_bundle, sign_native,
+    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, Secret, SelfTrade, SelfTradeScope,
+    SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger, TxBody,
+    chain_hash, encode_bundle, sign_native,
 };
 use std::collections::BTreeMap;
 
@@ -199,7 +200,21 @@ impl Script {
     }
 
     fn action(&self, input: &mut Input<'_>) -> Action {
-        match input.below(20) {
+        match input.below(23) {
+            20 => Action::Scale(Scale {
+                order: self.order(input),
+                last_price: input.number(1_000),
+                orders: u16::from(input.below(6)),
+                last_size_ppm: u32::from(input.byte()) * 20_000,
+            }),
+            21 => Action::Quotes(self.quotes(input)),
+            22 => Action::SetProtection(SetProtection {
+                group: group(input),
+                interval_ms: u64::from(input.byte()) * 20,
+                freeze_ms: u64::from(input.byte()) * 20,
+                notional: u128::from(input.byte()) << 12,
+                delta: u128::from(input.byte()) << 11,
+            }),
             0 | 19 => Action::Amend(self.amend(input)),
             1 | 2 => Action::Cancel(self.cancel(input)),
             3 => Action::Transfer(Transfer {
@@ -280,6 +295,29 @@ impl Script {
             display: (extra & 24 == 8).then(|| input.number(17) / 4),
             trigger: (extra & 96 == 32).then(|| trigger(input)),
             ..Order::limit(market, side, price, size)
+        }
+    }
+
+    fn quotes(&self, input: &mut Input<'_>) -> Quotes {
+        let side = |input: &mut Input<'_>| {
+            let price = input.number(1_000);
+            let size = input.number(17);
+            input.flag().then_some(QuoteSide { price, size })
+        };
+        Quotes {
+            group: group(input),
+            post_only: match input.below(8) {
+                0 => PostOnly::No,
+                1..=3 => PostOnly::Slide,
+                _ => PostOnly::Reject,
+            },
+            quotes: (0..input.below(4))
+                .map(|_| Quote {
+                    market: market(input),
+                    bid: side(input),
+                    ask: side(input),
+                })
+                .collect(),
         }
     }
 

@@ -78,6 +78,32 @@ pub enum ActionSpec {
         ballast tx cancel-after --account 1 30s\n  ballast tx cancel-after --account 1 off"
     )]
     CancelAfter(CancelAfterSpec),
+    /// Place several orders at evenly spaced prices
+    #[command(
+        after_help = "Example: ten bids from 99000 down to 98100, the last twice as large as \
+        the first, 5 bitcoin in all:\n  \
+        ballast tx scale --account 1 --market BTC-PERP --side buy --size 5 --price 99000 \
+        --last-price 98100 --orders 10 --last-size 2 --type post-only\nIn JSON the options of an \
+        order are in the field `order`."
+    )]
+    Scale(ScaleSpec),
+    /// Replace the account's quotes in markets of one group
+    #[command(
+        after_help = "An account has at most one quoted bid and ask in a market, beside its orders. \
+        Example: quote half a bitcoin on both sides, and take the quoted bid of the spot market \
+        away:\n  ballast tx quotes --account 1 BTC-PERP=98990:0.5/99010:0.5 BTC/USDC=/99005:0.1"
+    )]
+    Quotes(QuotesSpec),
+    /// Bound what the account's quotes in a group may trade within an interval
+    #[command(
+        after_help = "The fill that would pass a bound is cut, all quotes of the group go, and new \
+        ones are refused for the time of --freeze.\nExample: at most 100,000 of turnover and 50,000 \
+        of change in delta within 5 s, else no quotes for 30 s:\n  \
+        ballast tx protect --account 1 --group BTC --interval 5s --freeze 30s --notional 100000 \
+        --delta 50000\nWithout --interval there is no protection:\n  \
+        ballast tx protect --account 1 --group BTC"
+    )]
+    Protect(ProtectSpec),
 }
 
 /// See [`ActionSpec::Order`].
@@ -281,6 +307,60 @@ pub struct CancelAfterSpec {
     pub time: Switch,
 }
 
+/// See [`ActionSpec::Scale`].
+#[derive(Clone, Debug, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScaleSpec {
+    /// What all of them are; size is that of all together, price that of the first.
+    #[command(flatten)]
+    pub order: OrderSpec,
+    /// Price of the last order
+    #[arg(long, value_name = "P")]
+    pub last_price: Decimal,
+    /// How many orders, 2 to 64
+    #[arg(long, value_name = "N")]
+    pub orders: u16,
+    /// Size of the last order as a multiple of the first's; those between lie on a line
+    #[arg(long, value_name = "RATIO", default_value = "1")]
+    #[serde(default = "one")]
+    pub last_size: Decimal,
+}
+
+/// See [`ActionSpec::Quotes`].
+#[derive(Clone, Debug, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotesSpec {
+    /// A market with price and size of its bid, a slash, and price and size of its ask; a side that
+    /// is left out is taken away
+    #[arg(value_name = "MARKET=[P:SIZE]/[P:SIZE]", required = true)]
+    pub quotes: Vec<String>,
+    /// Rest one tick behind the best price of the other side instead of being refused
+    #[arg(long)]
+    #[serde(default)]
+    pub slide: bool,
+}
+
+/// See [`ActionSpec::Protect`].
+#[derive(Clone, Debug, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProtectSpec {
+    /// Name of a group of markets, such as BTC
+    #[arg(long)]
+    pub group: String,
+    /// Length of the interval, which begins with the first fill [default: no protection]
+    #[arg(long, value_name = "TIME")]
+    pub interval: Option<Span>,
+    /// How long quotes are then refused [default: until the next `protect`]
+    #[arg(long, value_name = "TIME")]
+    pub freeze: Option<Span>,
+    /// Largest sum of price times size, in units of the margin asset [default: any]
+    #[arg(long)]
+    pub notional: Option<Decimal>,
+    /// Largest change of the group's delta, in units of the margin asset [default: any]
+    #[arg(long)]
+    pub delta: Option<Decimal>,
+}
+
 /// Side of the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -395,6 +475,10 @@ const MAX_FILLS: u16 = 32;
 
 fn max_fills() -> u16 {
     MAX_FILLS
+}
+
+fn one() -> Decimal {
+    Decimal::ONE
 }
 
 /// A client id may be larger than what JSON's numbers hold, so it may be a string too.

@@ -14,6 +14,7 @@ use crate::actions::{
 use crate::api::{self, Api};
 use crate::units;
 
+mod many;
 mod order;
 
 /// What conversion needs to know of the chain, as the gateway tells it.
@@ -118,6 +119,9 @@ impl Listing {
                 Switch::After(time) => millis(*time),
                 Switch::Off => 0,
             }),
+            ActionSpec::Scale(scale) => Action::Scale(self.scale(api, scale).await?),
+            ActionSpec::Quotes(quotes) => Action::Quotes(self.quotes(quotes)?),
+            ActionSpec::Protect(protect) => Action::SetProtection(self.protect(protect)?),
         })
     }
 

@@ -6,6 +6,8 @@ mod common;
 
 #[path = "user/orders.rs"]
 mod orders;
+#[path = "user/quotes.rs"]
+mod quotes;
 
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -20,6 +22,7 @@ use orders::{
     icebergs_show_a_part_and_own_orders_do_not_trade, markets_have_bounds_and_statuses,
     orders_end_by_height_and_by_a_dead_mans_switch, waiting_orders_fire,
 };
+use quotes::quotes_are_replaced_and_protected;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -51,6 +54,7 @@ macro_rules! suite {
                 icebergs_show_a_part_and_own_orders_do_not_trade,
                 markets_have_bounds_and_statuses,
                 orders_end_by_height_and_by_a_dead_mans_switch,
+                quotes_are_replaced_and_protected,
                 blocks_come_while_nobody_trades
             );
         }

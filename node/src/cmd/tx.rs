@@ -164,22 +164,35 @@ fn describe(answer: &Value, wait: Duration) -> String {
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let rows = actions.iter().enumerate().map(|(at, action)| {
-        let word = |name: &str| action[name].as_str().unwrap_or("-").to_owned();
-        vec![
-            at.to_string(),
-            word("name"),
-            word("order"),
-            action["filled"].to_string(),
-        ]
-    });
-    if !actions.is_empty() {
-        text += &table(
-            &["action", "result", "order", "lots filled"],
-            rows.collect(),
-        );
+    let mut rows = Vec::new();
+    for (at, action) in actions.iter().enumerate() {
+        rows.push(row(at.to_string(), action));
+        for (part, result) in parts(action).iter().enumerate() {
+            rows.push(row(format!("{at}.{part}"), result));
+        }
+    }
+    if !rows.is_empty() {
+        text += &table(&["action", "result", "order", "lots filled"], rows);
     }
     text
+}
+
+fn row(at: String, result: &Value) -> Vec<String> {
+    let word = |name: &str| result[name].as_str().unwrap_or("-").to_owned();
+    vec![
+        at,
+        word("name"),
+        word("order"),
+        result["filled"].to_string(),
+    ]
+}
+
+/// Results of the parts of a scale or of quotes.
+fn parts(action: &Value) -> &[Value] {
+    action["parts"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 /// An error when the transaction, or an action of it, was refused.
@@ -194,14 +207,26 @@ fn refusals(answer: &Value) -> Result<(), Failure> {
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let mut bad = actions.iter().filter(|action| refused(action));
+    // An action of parts counts as its parts.
+    let all: Vec<&Value> = actions
+        .iter()
+        .flat_map(|action| match parts(action) {
+            [] => std::slice::from_ref(action),
+            parts => parts,
+        })
+        .collect();
+    let mut bad = all.iter().copied().filter(|result| refused(result));
     match bad.next() {
         None => Ok(()),
         Some(first) => {
             let count = bad.count() + 1;
-            let total = actions.len();
+            let total = all.len();
+            let what = match total == actions.len() {
+                true => "actions",
+                false => "actions and parts",
+            };
             Err(format!(
-                "{count} of {total} actions refused, the first: {}",
+                "{count} of {total} {what} refused, the first: {}",
                 name(first)
             )
             .into())

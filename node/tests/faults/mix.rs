@@ -9,8 +9,9 @@ use ballast_model::workload::{Rng, cosmos_actions, cosmos_sends};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Condition, Distance, GroupId,
     Hash, MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef, PostOnly, PriceKind,
-    PriceSource, PriceUpdate, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, Side,
-    TimeInForce, Transfer, Trigger, TxBody, chain_hash, encode_bundle, sign_native,
+    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, Secret, SelfTrade, SelfTradeScope,
+    SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger, TxBody,
+    chain_hash, encode_bundle, sign_native,
 };
 
 /// Market, group and a price in ticks of each market of the demo genesis.
@@ -230,6 +231,9 @@ impl Trader {
             50..=56 if self.authority && !agent => Action::SetPrices(self.prices()),
             57..=59 if self.authority && !agent => Action::SetMarketStatus(self.status()),
             60 | 61 => Action::CancelAfter(self.rng.pick(&[0, 1_000, 20_000])),
+            62 | 63 => Action::Scale(self.scale()),
+            64..=68 => Action::Quotes(self.quotes()),
+            69 => Action::SetProtection(self.protection()),
             _ => Action::Order(self.order()),
         }
     }
@@ -271,6 +275,51 @@ impl Trader {
             display: (rests && self.rng.one_in(4)).then(|| self.rng.signed(1, 5)),
             trigger: self.rng.one_in(5).then(|| self.trigger(price)),
             ..order
+        }
+    }
+
+    fn scale(&mut self) -> Scale {
+        let order = Order {
+            trigger: None,
+            client_id: None,
+            ..self.order()
+        };
+        Scale {
+            last_price: order.price + self.rng.signed(-30, 30),
+            orders: u16::from(self.rng.byte() % 4) + 1,
+            last_size_ppm: self.rng.pick(&[500_000, 1_000_000, 3_000_000]),
+            order,
+        }
+    }
+
+    /// Of both markets of a group, or of one.
+    fn quotes(&mut self) -> Quotes {
+        let group = self.group();
+        let mut quotes = Vec::new();
+        for (id, _, price) in MARKETS.into_iter().filter(|(_, of, _)| *of == group.0) {
+            let away = self.rng.signed(1, price / 2_000 + 1);
+            let size = self.rng.signed(1, 40);
+            let side = |price| Some(QuoteSide { price, size });
+            quotes.push(Quote {
+                market: MarketId(id),
+                bid: side(price - away).filter(|_| !self.rng.one_in(5)),
+                ask: side(price + away).filter(|_| !self.rng.one_in(5)),
+            });
+        }
+        Quotes {
+            group,
+            post_only: self.rng.pick(&[PostOnly::Reject, PostOnly::Slide]),
+            quotes,
+        }
+    }
+
+    fn protection(&mut self) -> SetProtection {
+        SetProtection {
+            group: self.group(),
+            interval_ms: self.rng.pick(&[0, 2_000, 20_000]),
+            freeze_ms: self.rng.pick(&[500, 3_000]),
+            notional: self.rng.pick(&[0, 50_000_000, 1_000_000_000]),
+            delta: self.rng.pick(&[0, 30_000_000, 500_000_000]),
         }
     }
 
@@ -480,7 +529,7 @@ impl Trader {
         let order = self.order();
         match self.rng.below(4) {
             0 => Order {
-                display: Some(edge),
+                display: Some(edge.min(0)),
                 ..order
             },
             1 => Order {

@@ -3,8 +3,8 @@
 use crate::catalog::Catalog;
 use crate::json::{self, TxRow};
 use crate::orders::{self, TriggerRow};
-use crate::{Committed, View, prices};
-use ballast_types::{Account, Event, Lots, Side, Ticks, TimeMs};
+use crate::{Committed, prices};
+use ballast_types::{Account, Event, Lots, OrderId, Side, Ticks, TimeMs};
 use serde::Serialize;
 
 /// (side, price in ticks, size in lots).
@@ -349,12 +349,14 @@ pub(crate) struct Block {
     events: Vec<EventRow>,
 }
 
-pub(crate) fn block(catalog: &Catalog, committed: &Committed) -> Block {
+/// What a block did, for everybody; `before` is the state before it, when it is still known.
+pub(crate) fn block(catalog: &Catalog, committed: &Committed, before: Option<&Committed>) -> Block {
     let Committed {
         events: block,
         view,
     } = committed;
     let tx = |result| json::tx_row(block.height, block.time, result);
+    let hides = |order| hides(committed, before, order);
     Block {
         height: block.height,
         time: block.time,
@@ -367,40 +369,66 @@ pub(crate) fn block(catalog: &Catalog, committed: &Committed) -> Block {
         events: block
             .events
             .iter()
-            .filter_map(|event| public(catalog, &**view, event))
+            .filter_map(|event| public(catalog, hides, event))
             .collect(),
     }
 }
 
+/// Whether an order has, or had in this block, lots that the book does not show.
+fn hides(committed: &Committed, before: Option<&Committed>, order: OrderId) -> bool {
+    let after = committed.view.order(order);
+    let view = after.or_else(|| before?.view.order(order));
+    let entered = |event: &Event| match event {
+        Event::Rested {
+            order: of,
+            size,
+            shown,
+            ..
+        } if *of == order => Some(size != shown),
+        _ => None,
+    };
+    match view {
+        Some(view) => view.display.is_some(),
+        // It came and went within the block.
+        None => committed.events.events.iter().find_map(entered) != Some(false),
+    }
+}
+
 /// An event without what the book does not show: orders that wait, and hidden lots.
-fn public(catalog: &Catalog, view: &dyn View, event: &Event) -> Option<EventRow> {
+fn public(catalog: &Catalog, hides: impl Fn(OrderId) -> bool, event: &Event) -> Option<EventRow> {
     let mut row = self::event(catalog, event);
-    match &mut row {
-        EventRow::Waiting { .. } | EventRow::Triggered { .. } | EventRow::Refreshed { .. } => {
+    match (&mut row, event) {
+        (EventRow::Waiting { .. } | EventRow::Triggered { .. } | EventRow::Refreshed { .. }, _) => {
             return None;
         }
-        EventRow::Rested {
-            size,
-            size_decimal,
-            shown,
-            shown_decimal,
-            ..
-        } => {
+        (
+            EventRow::Rested {
+                size,
+                size_decimal,
+                shown,
+                shown_decimal,
+                ..
+            },
+            _,
+        ) => {
             *size = *shown;
             size_decimal.clone_from(shown_decimal);
         }
-        EventRow::Reduced {
-            size, size_decimal, ..
-        } => {
-            let Event::Reduced { order, market, .. } = event else {
-                return None;
-            };
-            *size = view.order(*order).map(|order| order.shown);
-            *size_decimal = size.map(|size| catalog.size(*market, size));
+        (
+            EventRow::Reduced {
+                size, size_decimal, ..
+            },
+            Event::Reduced { order, .. },
+        ) if hides(*order) => {
+            *size = None;
+            *size_decimal = None;
         }
-        EventRow::Removed {
-            size, size_decimal, ..
-        } => {
+        (
+            EventRow::Removed {
+                size, size_decimal, ..
+            },
+            _,
+        ) => {
             *size = None;
             *size_decimal = None;
         }

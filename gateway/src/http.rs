@@ -398,7 +398,12 @@ async fn block(State(shared): Shares, Path(height): Path<String>, pairs: Pairs) 
         height => at_height(&shared, height)?,
     };
     shared
-        .read(move |shared| Ok(Json(events::block(&shared.catalog, &block)).into_response()))
+        .read(move |shared| {
+            let before = block.events.height.saturating_sub(1);
+            let before = at_height(shared, &before.to_string()).ok();
+            let block = events::block(&shared.catalog, &block, before.as_deref());
+            Ok(Json(block).into_response())
+        })
         .await
 }
 

@@ -217,6 +217,24 @@ async fn blocks_tell_only_what_the_book_shows() {
             size: 400,
             reason: Removal::Amended,
         },
+        // One that hides nothing, and is gone at the end of the block.
+        Event::Rested {
+            market,
+            order: OrderId(5),
+            account,
+            side: Side::Sell,
+            price: 1_235,
+            size: 60,
+            shown: 60,
+            client_id: None,
+        },
+        Event::Reduced {
+            market,
+            order: OrderId(5),
+            account,
+            size: 50,
+            reason: Removal::Amended,
+        },
         Event::Removed {
             market,
             order: OrderId(4),
@@ -236,11 +254,13 @@ async fn blocks_tell_only_what_the_book_shows() {
         .collect();
     let expected = [
         ("rested", Some(20)),
-        ("reduced", Some(15)),
+        ("reduced", None),
+        ("rested", Some(60)),
+        ("reduced", Some(50)),
         ("removed", None),
     ];
     assert_eq!(told, expected);
-    assert_eq!(rows[2]["reason"], "DEAD_MAN");
+    assert_eq!(rows[4]["reason"], "DEAD_MAN");
     let text = block.to_string();
     for hidden in ["500", "400", "300", "890", "900"] {
         assert!(!text.contains(&format!(":{hidden},")), "{hidden} in {text}");

@@ -480,7 +480,7 @@ impl Trader {
         let order = self.order();
         match self.rng.below(4) {
             0 => Order {
-                display: Some(edge),
+                display: Some(edge.min(0)),
                 ..order
             },
             1 => Order {

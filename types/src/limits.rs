@@ -64,7 +64,7 @@ impl Default for Limits {
             floors: 4_096,
             waiting_orders: 20_000,
             trailing_orders: 1_000,
-            triggered_orders: 100,
+            triggered_orders: 32,
         }
     }
 }

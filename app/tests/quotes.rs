@@ -14,21 +14,9 @@ use ballast_types::{
     Action, Amend, Cancel, Code, Event, GroupId, MarketId, Order, OrderId, OrderRef, PartResult,
     PostOnly, Quote, QuoteSide, Quotes, Removal, Scale, SetProtection, Side, TimeInForce,
 };
-use common::{Chain, Done, PERP, SPOT, account, spec};
+use common::{Chain, Done, PERP, SPOT, account, buy, place, sell, spec};
 
 const GROUP: GroupId = GroupId(0);
-
-fn buy(price: i64, size: i64) -> Order {
-    Order::limit(PERP, Side::Buy, price, size)
-}
-
-fn sell(price: i64, size: i64) -> Order {
-    Order::limit(PERP, Side::Sell, price, size)
-}
-
-fn place(order: Order) -> Vec<Action> {
-    vec![Action::Order(order)]
-}
 
 /// (price, size) of a bid and an ask.
 type Sides = [Option<(i64, i64)>; 2];

@@ -15,19 +15,7 @@ use ballast_types::{
     PostOnly, PriceKind, PriceSource, Removal, SelfTrade, SelfTradeScope, SetMarketStatus, Side,
     TimeInForce, Trigger,
 };
-use common::{Chain, PERP, SPOT, account, spec};
-
-fn buy(price: i64, size: i64) -> Order {
-    Order::limit(PERP, Side::Buy, price, size)
-}
-
-fn sell(price: i64, size: i64) -> Order {
-    Order::limit(PERP, Side::Sell, price, size)
-}
-
-fn place(order: Order) -> Vec<Action> {
-    vec![Action::Order(order)]
-}
+use common::{Chain, PERP, SPOT, account, buy, place, sell, spec};
 
 fn status(market: ballast_types::MarketId, status: MarketStatus) -> Vec<Action> {
     vec![Action::SetMarketStatus(SetMarketStatus { market, status })]

@@ -7,8 +7,8 @@ use ballast_app::view::{MarketView, OrderView};
 use ballast_app::{Block, Snapshot, State};
 use ballast_types::{
     Account, Action, AssetId, AssetSpec, BlockEvents, ChainSpec, Code, Event, GroupId, GroupSpec,
-    Limits, MarketId, MarketKind, MarketSpec, OrderId, PriceKind, PriceUpdate, Secret, TxBody,
-    TxHash, ValidatorSpec, chain_hash, sign_native,
+    Limits, MarketId, MarketKind, MarketSpec, Order, OrderId, PriceKind, PriceUpdate, Secret, Side,
+    TxBody, TxHash, ValidatorSpec, chain_hash, sign_native,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -239,4 +239,18 @@ impl Chain {
     pub fn initial_margin(&self, account: &Account) -> i128 {
         self.state().account(account).unwrap().initial_margin
     }
+}
+
+/// A bid in the perpetual market.
+pub fn buy(price: i64, size: i64) -> Order {
+    Order::limit(PERP, Side::Buy, price, size)
+}
+
+/// An ask in the perpetual market.
+pub fn sell(price: i64, size: i64) -> Order {
+    Order::limit(PERP, Side::Sell, price, size)
+}
+
+pub fn place(order: Order) -> Vec<Action> {
+    vec![Action::Order(order)]
 }

@@ -12,7 +12,7 @@ mod common;
 
 use ballast_types::{
     Action, Amend, Cancel, Code, Condition, Distance, Event, MarketStatus, Order, OrderRef,
-    PostOnly, PriceKind, PriceSource, Removal, SelfTrade, SelfTradeScope, SetMarketStatus, Side,
+    PostOnly, PriceKind, PriceSource, Removal, SelfTrade, SelfTradeScope, SetMarketStatus,
     TimeInForce, Trigger,
 };
 use common::{Chain, PERP, SPOT, account, buy, place, sell, spec};

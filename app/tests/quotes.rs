@@ -12,7 +12,7 @@ mod common;
 
 use ballast_types::{
     Action, Amend, Cancel, Code, Event, GroupId, MarketId, Order, OrderId, OrderRef, PartResult,
-    PostOnly, Quote, QuoteSide, Quotes, Removal, Scale, SetProtection, Side, TimeInForce,
+    PostOnly, Quote, QuoteSide, Quotes, Removal, Scale, SetProtection, TimeInForce,
 };
 use common::{Chain, Done, PERP, SPOT, account, buy, place, sell, spec};
 

@@ -251,13 +251,19 @@ fn open_lots(entry: &Entry, lots: Lots) -> Release {
 }
 
 /// Releases lots of an order that came in.
-pub(crate) fn release(entry: &Entry, lots: Lots, out: &mut Matched) {
+fn release(entry: &Entry, lots: Lots, out: &mut Matched) {
     out.settlements
         .push(Settlement::Release(open_lots(entry, lots)));
 }
 
-/// Cancels what is left of an order that came in.
-fn drop_rest(entry: &Entry, order: OrderId, lots: Lots, reason: Removal, out: &mut Matched) {
+/// Cancels lots of an order that came in.
+pub(crate) fn drop_rest(
+    entry: &Entry,
+    order: OrderId,
+    lots: Lots,
+    reason: Removal,
+    out: &mut Matched,
+) {
     release(entry, lots, out);
     out.output.events.push(Event::Removed {
         market: entry.order.market,

@@ -3,7 +3,7 @@
 use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::GroupShard;
 use crate::passes::cancel::release_of;
-use crate::passes::matching::{Matched, release, remove};
+use crate::passes::matching::{Matched, drop_rest, remove};
 use crate::passes::settle::{Fill, Settlement};
 use crate::passes::{Entry, Env, reducible};
 use crate::protection::{PerLot, Protections};
@@ -558,15 +558,7 @@ fn decrement(
             reason: Removal::SelfTrade,
         });
     }
-    release(taker.entry, lots, out);
-    out.output.events.push(Event::Removed {
-        market: taker.order.market,
-        order: taker.id,
-        account: taker.entry.account,
-        size: lots,
-        reason: Removal::SelfTrade,
-        client_id: taker.order.client_id,
-    });
+    drop_rest(taker.entry, taker.id, lots, Removal::SelfTrade, out);
     if left > 0 {
         cut(group, floor, resting, lots, out)?;
     }

@@ -7,7 +7,7 @@
 use crate::books::reaches;
 use crate::ladder::{Level, place_of};
 use crate::{Books, Resting, Stop};
-use ballast_types::{Lots, Side, Ticks};
+use ballast_types::{Lots, Sharing, Side, Ticks};
 use std::collections::VecDeque;
 
 /// The outcome of an auction before it is executed.
@@ -19,17 +19,6 @@ pub struct Clearing {
     pub volume: Lots,
     /// Lots that want to buy at it less those that want to sell, cut to the type's range.
     pub imbalance: Lots,
-}
-
-/// Who trades at the worst level that trades, on the side that has more lots than trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sharing {
-    /// Older orders first.
-    Time,
-    /// All, by their lots. Lots that the division leaves over go to the largest remainders, of
-    /// equal ones to the older. Of a level with more orders than fills allowed the oldest share,
-    /// as many as fills are allowed.
-    ProRata,
 }
 
 /// What becomes of a bid and an ask that an auction pairs.

@@ -20,7 +20,7 @@ mod queue;
 mod tree;
 mod undo;
 
-pub use auction::{Clearing, Pairing, Sharing, Uncrossed};
+pub use auction::{Clearing, Pairing, Uncrossed};
 pub use books::{BookError, Books, Level, Resting};
 pub use engine::{Command, Engine, Event, NewOrder, Rejection, Removal, SelfTrade, Tif};
 pub use meet::{Stop, Taken, Verdict};

@@ -10,8 +10,8 @@
 mod naive;
 
 use Side::{Buy, Sell};
-use ballast_orderbook::{Books, Clearing, Pairing, Resting, Sharing, Stop, Uncrossed};
-use ballast_types::{Lots, Side, Ticks};
+use ballast_orderbook::{Books, Clearing, Pairing, Resting, Stop, Uncrossed};
+use ballast_types::{Lots, Sharing, Side, Ticks};
 use naive::Naive;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;

@@ -153,6 +153,82 @@ pub struct Order {
     pub display: Option<Lots>,
     /// The order waits for this, and reserves no margin until then.
     pub trigger: Option<Trigger>,
+    /// Its price follows another one; `price` is then its limit, and what it reserves is that of the
+    /// limit. Only of a post-only order of the kind that slides.
+    pub peg: Option<Peg>,
+    /// It waits and sends slices of itself, evenly over time; `price` is then the limit of each.
+    pub twap: Option<Twap>,
+}
+
+/// A price that pegged orders follow.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
+pub enum PegTo {
+    /// The index price.
+    Index,
+    /// The best bid that is not pegged itself.
+    Bid,
+    /// The best ask that is not pegged itself.
+    Ask,
+}
+
+/// How the price of an order follows another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Peg {
+    /// Which price.
+    pub to: PegTo,
+    /// How many ticks above it; negative is below.
+    pub offset: Ticks,
+}
+
+/// A schedule of equal slices: the first in the block after the order was taken, then one every
+/// `interval_ms` of block time, the last `duration_ms` after the first for what is still missing.
+/// Each is an IOC order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Twap {
+    /// Length in ms, from twice the interval to a day.
+    pub duration_ms: u64,
+    /// Time between two slices in ms, from a second to an hour.
+    pub interval_ms: u64,
+    /// How far a slice may trade beyond the mark (spot: the index, without one the last price), as a
+    /// fraction of it in millionths, 1 to 1,000,000.
+    pub tolerance_ppm: u32,
+}
+
+/// How orders are linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum LinkKind {
+    /// One cancels the other: the order and one leg, which has a trigger.
+    Oco,
+    /// One triggers the other: one leg, which begins when the order trades.
+    Oto,
+    /// One triggers a pair of which one cancels the other: two legs; at least one has a trigger.
+    Otoco,
+}
+
+/// How a fill of one order acts on those that it is linked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum LinkRule {
+    /// The first fill acts in full.
+    FirstHit,
+    /// Only the fill that completes the order acts.
+    CompleteFill,
+    /// Each fill acts on the same fraction, rounded down.
+    Incremental,
+}
+
+/// An order and one or two others in the same market that live and die with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Linked {
+    /// How they are linked.
+    pub kind: LinkKind,
+    /// How a fill acts.
+    pub rule: LinkRule,
+    /// The first order.
+    pub order: Order,
+    /// The others: of `Otoco` two, else one.
+    pub legs: Vec<Order>,
 }
 
 /// Several orders at evenly spaced prices, from one action.
@@ -344,6 +420,9 @@ pub enum MarketStatus {
     CancelOnly,
     /// As `CancelOnly`, and published prices wait until the market is no longer suspended.
     Suspended,
+    /// Orders that may rest come to rest and do not trade. In the block that opens the market again,
+    /// what crosses trades at one price.
+    Auction,
 }
 
 /// Changes what a market takes from the next block on, by a price authority.
@@ -383,6 +462,8 @@ pub enum Action {
     Quotes(Quotes),
     /// Bound what quotes may trade.
     SetProtection(SetProtection),
+    /// Place orders that live and die together.
+    Linked(Linked),
 }
 
 impl Order {
@@ -404,6 +485,8 @@ impl Order {
             self_trade_scope: SelfTradeScope::Account,
             display: None,
             trigger: None,
+            peg: None,
+            twap: None,
         }
     }
 
@@ -419,6 +502,11 @@ impl Order {
     /// True when it can meet resting orders at once.
     pub fn may_take(&self) -> bool {
         self.post_only == PostOnly::No
+    }
+
+    /// True when it is taken to wait, for a trigger or for the times of its slices.
+    pub fn waits(&self) -> bool {
+        self.trigger.is_some() || self.twap.is_some()
     }
 
     /// True when what is left after matching rests in the book.

@@ -132,6 +132,23 @@ codes! {
     BadProtection = 228, "BAD_PROTECTION";
     /// The account's quotes in the group are frozen by its protection.
     QuotesFrozen = 229, "QUOTES_FROZEN";
+    /// Another order of the same linked action was refused.
+    LinkRefused = 230, "LINK_REFUSED";
+    /// The number, markets or kinds of linked orders do not fit.
+    BadLink = 231, "BAD_LINK";
+    /// Pegged, but not a post-only order that slides, or with a trigger, or in a batch market, or with
+    /// an offset beyond the market's largest price.
+    BadPeg = 232, "BAD_PEG";
+    /// The market has as many pegged orders as the chain allows.
+    PegLimit = 233, "PEG_LIMIT";
+    /// There is no price that the order could follow.
+    NoReference = 234, "NO_REFERENCE";
+    /// A schedule that is out of range, or of an order that cannot be sliced, or in a batch market.
+    BadTwap = 235, "BAD_TWAP";
+    /// The market collects orders for an auction that is not yet due: IOC and FOK are refused.
+    MarketAuction = 236, "MARKET_AUCTION";
+    /// A linked order is not amended; cancel it and send it again.
+    OrderLinked = 237, "ORDER_LINKED";
 
     /// Initial margin would not be covered.
     InsufficientMargin = 300, "INSUFFICIENT_MARGIN";

@@ -1,6 +1,6 @@
 use crate::{
     Account, AssetId, Atoms, Code, GroupId, KeyId, Lots, MarketId, MarketStatus, OrderId, Side,
-    Ticks, TimeMs, Trigger, TxHash,
+    Ticks, TimeMs, Trigger, Twap, TxHash,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -31,6 +31,10 @@ pub enum Removal {
     Refused,
     /// The account's market-maker protection took it.
     Protection,
+    /// An order that it is linked with has traded, entered or left.
+    Linked,
+    /// The schedule of its slices is over.
+    Schedule,
 }
 
 /// What happened in a block, in the order in which it took effect. Not part of the app hash.
@@ -57,7 +61,8 @@ pub enum Event {
         /// What it takes now.
         status: MarketStatus,
     },
-    /// An order waits for its trigger.
+    /// An order waits for its trigger, for the order that it is linked with, or for the times of its
+    /// slices. Comes again when size or dormant lots change.
     Waiting {
         /// Market.
         market: MarketId,
@@ -71,10 +76,54 @@ pub enum Event {
         price: Ticks,
         /// Size.
         size: Lots,
+        /// Lots that wait for fills of the order that it is linked with. When that is all of them, it
+        /// does not watch its trigger yet.
+        dormant: Lots,
         /// What it waits for.
-        trigger: Trigger,
+        trigger: Option<Trigger>,
+        /// Its slices.
+        twap: Option<Twap>,
         /// The client's id.
         client_id: Option<u128>,
+    },
+    /// A slice of a TWAP order has been sent.
+    Sliced {
+        /// Market.
+        market: MarketId,
+        /// Order; fills of its slices name it as the taker.
+        order: OrderId,
+        /// Owner.
+        account: Account,
+        /// Lots that the schedule asked for.
+        size: Lots,
+        /// Lots that traded.
+        filled: Lots,
+        /// What became of the slice.
+        code: Code,
+    },
+    /// A pegged order has moved, to the back of its new level.
+    Moved {
+        /// Market.
+        market: MarketId,
+        /// Order.
+        order: OrderId,
+        /// Owner.
+        account: Account,
+        /// Where it rests now.
+        price: Ticks,
+    },
+    /// A market that collects orders for an auction has crossed bids and asks.
+    Auction {
+        /// Market.
+        market: MarketId,
+        /// The one price, in ticks.
+        price: Ticks,
+        /// Lots that can trade at it.
+        volume: Lots,
+        /// Lots that want to buy at it less those that want to sell.
+        imbalance: Lots,
+        /// Lots that have traded; zero while the market still collects.
+        traded: Lots,
     },
     /// The trigger of a waiting order fired; it enters in this block.
     Triggered {
@@ -228,7 +277,7 @@ pub enum Event {
     },
 }
 
-/// Result of one part of a scale or of quotes.
+/// Result of one part of a scale, of quotes or of linked orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct PartResult {
     /// What became of it.
@@ -248,8 +297,8 @@ pub struct ActionResult {
     pub order: Option<OrderId>,
     /// Lots that traded at once.
     pub filled: Lots,
-    /// Of a scale one for each order; of quotes one for each bid, then ask, market by market. None of
-    /// other actions, or when `code` is not OK.
+    /// Of a scale one for each order; of linked orders the first order, then its legs; of quotes one
+    /// for each bid, then ask, market by market. None of other actions, or when `code` is not OK.
     pub parts: Vec<PartResult>,
 }
 

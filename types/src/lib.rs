@@ -20,9 +20,10 @@ mod weight;
 
 pub use account::{Account, AccountId, BECH32_PREFIX, KeyId, PublicKey};
 pub use action::{
-    Action, Amend, Cancel, Condition, Distance, MarketStatus, Order, OrderRef, PostOnly, PriceKind,
-    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, SelfTrade, SelfTradeScope, SetAgent,
-    SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger,
+    Action, Amend, Cancel, Condition, Distance, LinkKind, LinkRule, Linked, MarketStatus, Order,
+    OrderRef, Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes,
+    Scale, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce,
+    Transfer, Trigger, Twap,
 };
 pub use bundle::{Bundle, MAX_BUNDLE_TXS, decode_bundle, encode_bundle};
 pub use code::Code;
@@ -33,7 +34,8 @@ pub use limits::Limits;
 pub use order_key::{ActionKey, Class, GroupKey, Rank, TxKey, account_shard, claim_ticket, ticket};
 pub use sig::{Check, Secret, ingress_sign_hash, verify, verify_batch, verify_ingress};
 pub use spec::{
-    AssetSpec, ChainSpec, GroupSpec, MarketKind, MarketSpec, ValidatorSpec, chain_hash,
+    AssetSpec, ChainSpec, GroupSpec, MarketKind, MarketSpec, Matching, Sharing, ValidatorSpec,
+    chain_hash,
 };
 pub use tx::{
     Decoded, Scheme, TAG_BUNDLE, TAG_COSMOS, TAG_NATIVE, TAG_RESERVED, Tx, TxBody, TxHash, decode,

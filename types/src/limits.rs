@@ -41,6 +41,12 @@ pub struct Limits {
     pub trailing_orders: u32,
     /// Waiting orders of one group that enter in one block; the others follow in the next.
     pub triggered_orders: u32,
+    /// Pegged orders of one market.
+    pub pegged_orders: u32,
+    /// TWAP orders of one group that send a slice in one block; the others follow in the next.
+    pub twap_slices: u32,
+    /// Fills, removals and refreshes of one auction; what still crosses trades in the next block.
+    pub auction_fills: u32,
 }
 
 impl Default for Limits {
@@ -65,6 +71,9 @@ impl Default for Limits {
             waiting_orders: 20_000,
             trailing_orders: 1_000,
             triggered_orders: 32,
+            pegged_orders: 200,
+            twap_slices: 32,
+            auction_fills: 1_000,
         }
     }
 }

@@ -61,6 +61,28 @@ pub enum MarketKind {
     Perpetual,
 }
 
+/// When the orders of a market trade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Matching {
+    /// One after the other as they come.
+    #[default]
+    Continuous,
+    /// All together at one price, at the end of each block.
+    Batch,
+}
+
+/// Who trades at the worst level that trades in an auction, on the side that has more lots than trade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Sharing {
+    /// Older orders first.
+    #[default]
+    Time,
+    /// All, by their lots. Lots that the division leaves over go to the largest remainders, of
+    /// equal ones to the older. Of a level with more orders than fills allowed the oldest share,
+    /// as many as fills are allowed.
+    ProRata,
+}
+
 /// A market. Rates are in millionths (ppm).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct MarketSpec {
@@ -100,6 +122,10 @@ pub struct MarketSpec {
     pub maintenance_margin_ppm: u32,
     /// First mark price in ticks; zero for spot.
     pub mark: Ticks,
+    /// When its orders trade.
+    pub matching: Matching,
+    /// How its auctions share.
+    pub sharing: Sharing,
     /// True when an account may trade with itself.
     pub self_trade: bool,
     /// Blocks for which a taking order waits. Reserved: zero.

@@ -40,7 +40,7 @@ pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
     let limits = &spec.limits;
     match action {
         Action::Order(order) => {
-            let special = order.trigger.is_some() || order.display.is_some();
+            let special = order.waits() || order.display.is_some() || order.peg.is_some();
             ORDER
                 .saturating_add(if special { SPECIAL } else { 0 })
                 .saturating_add(fills(order.max_fills, limits))
@@ -67,6 +67,16 @@ pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
             let one = Action::Order(scale.order);
             action_weight(&one, spec).saturating_mul(u64::from(scale.orders).max(1))
         }
+        // Each is special, and may be removed when another leaves.
+        Action::Linked(linked) => linked
+            .legs
+            .iter()
+            .chain([&linked.order])
+            .map(|order| {
+                let entry = ORDER.saturating_add(SPECIAL).saturating_add(REMOVE);
+                entry.saturating_add(fills(order.max_fills, limits))
+            })
+            .fold(0, u64::saturating_add),
         // Each side may end a quote now, and is itself ended once, perhaps by a protection.
         Action::Quotes(quotes) => {
             let sides = u64::try_from(quotes.quotes.len()).unwrap_or(u64::MAX);

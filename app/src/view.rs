@@ -1,8 +1,9 @@
 //! What queries answer: plain values, read from a snapshot of one height.
 
 use ballast_types::{
-    Account, AccountId, AssetId, Atoms, GroupId, KeyId, Lots, MarketId, MarketStatus, OrderId,
-    PostOnly, SelfTrade, SelfTradeScope, SetProtection, Side, Ticks, TimeInForce, TimeMs, Trigger,
+    Account, AccountId, AssetId, Atoms, GroupId, KeyId, LinkKind, LinkRule, Lots, MarketId,
+    MarketStatus, OrderId, Peg, PostOnly, SelfTrade, SelfTradeScope, SetProtection, Side, Ticks,
+    TimeInForce, TimeMs, Trigger, Twap,
 };
 
 /// An account at one height. Amounts are atoms of the asset named, margin figures atoms of the
@@ -61,7 +62,7 @@ pub struct PositionView {
     pub unrealised: Atoms,
 }
 
-/// An open order: it rests in the book, or waits for its trigger.
+/// An open order: it rests in the book, or waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderView {
     /// Its id.
@@ -74,6 +75,12 @@ pub struct OrderView {
     pub side: Side,
     /// Limit in ticks.
     pub price: Ticks,
+    /// Where it rests, in ticks; the limit unless it is pegged.
+    pub level: Ticks,
+    /// What its level follows.
+    pub peg: Option<Peg>,
+    /// The link that it is in.
+    pub link: Option<LinkView>,
     /// Lots that rest or wait, hidden ones included.
     pub remaining: Lots,
     /// Of an iceberg: how many lots the book shows at a time.
@@ -102,12 +109,40 @@ pub struct OrderView {
     pub label: u32,
 }
 
+/// Orders that live and die together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkView {
+    /// How they are linked.
+    pub kind: LinkKind,
+    /// How a fill acts.
+    pub rule: LinkRule,
+    /// The first order, while it is open.
+    pub order: Option<OrderId>,
+    /// The legs that are open.
+    pub legs: Vec<OrderId>,
+}
+
+/// A schedule of slices, and how far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwapView {
+    /// The schedule.
+    pub twap: Twap,
+    /// Block time in ms from which its first slice is due.
+    pub start: TimeMs,
+    /// Number of the next slice, from 0.
+    pub next: u64,
+}
+
 /// What an order waits for, and how far that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingView {
     /// Its trigger.
-    pub trigger: Trigger,
-    /// The trigger has fired; the order enters as soon as the quota and its market let it.
+    pub trigger: Option<Trigger>,
+    /// Its slices.
+    pub twap: Option<TwapView>,
+    /// Lots that wait for fills of the order that it is linked with.
+    pub dormant: Lots,
+    /// It waits no longer for a price; it enters as soon as the quota and its market let it.
     pub due: bool,
     /// Of a trailing trigger that is active: the best price seen since.
     pub extreme: Option<Ticks>,

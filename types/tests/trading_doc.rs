@@ -11,11 +11,12 @@ mod common;
 
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Code, Condition, Decoded,
-    Distance, GroupId, Hash, MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef,
-    PostOnly, PriceKind, PriceSource, PriceUpdate, PublicKey, Quote, QuoteSide, Quotes, Scale,
-    Scheme, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side,
-    TimeInForce, Transfer, Trigger, Tx, TxBody, chain_hash, decode, decode_bundle, encode_bundle,
-    ingress_sign_hash, native_sign_hash, sign_native, tx_hash, verify, verify_ingress,
+    Distance, GroupId, Hash, LinkKind, LinkRule, Linked, MarketId, MarketStatus, MsgActionsBody,
+    Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, PublicKey,
+    Quote, QuoteSide, Quotes, Scale, Scheme, Secret, SelfTrade, SelfTradeScope, SetAgent,
+    SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger, Twap, Tx, TxBody,
+    chain_hash, decode, decode_bundle, encode_bundle, ingress_sign_hash, native_sign_hash,
+    sign_native, tx_hash, verify, verify_ingress,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -142,6 +143,8 @@ fn actions() -> Vec<(&'static str, Action)> {
         ("action-order-iceberg", iceberg()),
         ("action-order-stop", stop()),
         ("action-order-trailing", trailing_stop()),
+        ("action-order-pegged", pegged()),
+        ("action-order-twap", twap()),
         ("action-amend-id", amend(OrderRef::Id(order), false)),
         ("action-amend-client", amend(client, true)),
     ];
@@ -180,17 +183,57 @@ fn iceberg() -> Action {
 }
 
 /// Closes a long position at any price down to `worst`.
-fn close(worst: i64, source: PriceSource, condition: Condition) -> Action {
-    Action::Order(Order {
+fn close(worst: i64, source: PriceSource, condition: Condition) -> Order {
+    Order {
         tif: TimeInForce::Ioc,
         reduce_only: true,
         trigger: Some(Trigger { source, condition }),
         ..Order::limit(MarketId(1), Side::Sell, worst, 5_000)
-    })
+    }
+}
+
+fn stop_order() -> Order {
+    close(950_000, PriceSource::Mark, Condition::AtOrBelow(970_000))
 }
 
 fn stop() -> Action {
-    close(950_000, PriceSource::Mark, Condition::AtOrBelow(970_000))
+    Action::Order(stop_order())
+}
+
+/// Three ticks under the index, never above 990,000.
+fn pegged() -> Action {
+    let peg = Peg {
+        to: PegTo::Index,
+        offset: -3,
+    };
+    Action::Order(Order {
+        peg: Some(peg),
+        ..Order::limit(MarketId(1), Side::Buy, 990_000, 5_000).post_only(PostOnly::Slide)
+    })
+}
+
+/// An hour of slices a minute apart, at most half a percent above the mark.
+fn twap() -> Action {
+    let twap = Twap {
+        duration_ms: 3_600_000,
+        interval_ms: 60_000,
+        tolerance_ppm: 5_000,
+    };
+    Action::Order(Order {
+        twap: Some(twap),
+        ..Order::limit(MarketId(1), Side::Buy, 1_010_000, 5_000)
+    })
+}
+
+/// Closes a long position at a profit, or at the stop.
+fn linked() -> Linked {
+    let profit = Order::limit(MarketId(1), Side::Sell, 1_050_000, 5_000);
+    Linked {
+        kind: LinkKind::Oco,
+        rule: LinkRule::Incremental,
+        order: profit.post_only(PostOnly::Reject),
+        legs: vec![stop_order()],
+    }
 }
 
 fn trailing_stop() -> Action {
@@ -198,10 +241,10 @@ fn trailing_stop() -> Action {
         distance: Distance::Ppm(20_000),
         activation: 1_020_000,
     };
-    close(900_000, PriceSource::Index, condition)
+    Action::Order(close(900_000, PriceSource::Index, condition))
 }
 
-fn several() -> [(&'static str, Action); 3] {
+fn several() -> [(&'static str, Action); 4] {
     let group = GroupId(0);
     let market = MarketId(1);
     let order = Order::limit(market, Side::Buy, 990_000, 5_000).post_only(PostOnly::Reject);
@@ -235,6 +278,7 @@ fn several() -> [(&'static str, Action); 3] {
         ("action-scale", Action::Scale(scale)),
         ("action-quotes", Action::Quotes(quotes)),
         ("action-set-protection", Action::SetProtection(protection)),
+        ("action-linked", Action::Linked(linked())),
     ]
 }
 
@@ -288,7 +332,7 @@ fn actions_have_the_bytes_shown() {
         .iter()
         .filter(|(label, _)| label.starts_with("action-"));
     assert_eq!(of_actions.count(), actions().len());
-    assert_eq!(kinds, (0..12).collect());
+    assert_eq!(kinds, (0..13).collect());
 }
 
 #[test]
@@ -464,6 +508,27 @@ fn enums_of_orders() -> [Numbered; 5] {
     ]
 }
 
+fn enums_of_links() -> [Numbered; 3] {
+    let pegs = [PegTo::Index, PegTo::Bid, PegTo::Ask];
+    let kinds = [LinkKind::Oco, LinkKind::Oto, LinkKind::Otoco];
+    let rules = [
+        LinkRule::FirstHit,
+        LinkRule::CompleteFill,
+        LinkRule::Incremental,
+    ];
+    [
+        (
+            bytes(&pegs),
+            "price followed by a peg | 0 index, 1 bid, 2 ask",
+        ),
+        (bytes(&kinds), "kind of a link | 0 OCO, 1 OTO, 2 OTOCO"),
+        (
+            bytes(&rules),
+            "rule of a link | 0 first hit, 1 complete fill, 2 incremental",
+        ),
+    ]
+}
+
 fn enums_of_prices() -> [Numbered; 5] {
     let sources = [PriceSource::Mark, PriceSource::Index, PriceSource::Last];
     let trail = Condition::Trail {
@@ -477,6 +542,7 @@ fn enums_of_prices() -> [Numbered; 5] {
         MarketStatus::PostOnly,
         MarketStatus::CancelOnly,
         MarketStatus::Suspended,
+        MarketStatus::Auction,
     ];
     [
         (
@@ -498,7 +564,7 @@ fn enums_of_prices() -> [Numbered; 5] {
         ),
         (
             bytes(&statuses),
-            "market status | 0 open, 1 post-only, 2 cancel-only, 3 suspended",
+            "market status | 0 open, 1 post-only, 2 cancel-only, 3 suspended, 4 auction",
         ),
     ]
 }
@@ -507,7 +573,7 @@ fn enums_of_prices() -> [Numbered; 5] {
 #[test]
 fn enums_have_the_numbers_of_the_table() {
     let (orders, prices) = (enums_of_orders(), enums_of_prices());
-    for (bytes, row) in orders.iter().chain(&prices) {
+    for (bytes, row) in orders.iter().chain(&prices).chain(&enums_of_links()) {
         assert!(DOC.contains(&format!("| {row} |")), "{row}");
         let numbers: Vec<u8> = bytes.iter().map(|it| it[0]).collect();
         let expected: Vec<u8> = (0..).take(bytes.len()).collect();

@@ -77,6 +77,8 @@ fn an_envelope_byte_by_byte() {
         ("self-trade scope: account", "00"),
         ("display: none", "00"),
         ("trigger: none", "00"),
+        ("peg: none", "00"),
+        ("schedule: none", "00"),
         ("action: cancel", "02"),
         ("cancel: all", "04"),
         ("group: every", "00"),
@@ -99,20 +101,20 @@ fn an_envelope_byte_by_byte() {
     assert!(verify((&tx.key, &tx.sign_hash, &tx.signature)));
     assert_eq!(
         hex::encode(tx.sign_hash),
-        "58b0abf3dafbb31acb63a596bf8014813fd11dc7464df12a4278ee9eb4543fc0"
+        "610941aa39b623b66e5b9d1f6f86390dff8e040afa3be52078fc2812ac4206b9"
     );
     let (r, s) = tx.signature.split_at(32);
     assert_eq!(
         hex::encode(r),
-        "dff585a6ea61b38a44194c811da3b890f87039edd13e4f182de562ecd1b587ef"
+        "b22cce7e86cbdf3d1d242bfc66f74e32f31dda739e4e4dc639e10988f1e7093c"
     );
     assert_eq!(
         hex::encode(s),
-        "6994ab17dc72bfc06537d9b76ab180b8b194fc0c75a3ece38c6d57098bb5bf07"
+        "2c267c9a77d6ac4ef32c1f7d6b9063b602bee6e4f8ccb555a1cec0de72a65b02"
     );
     assert_eq!(
         hex::encode(tx.hash),
-        "800205c4e6fec32363cd60f2f296b9d1eb8006aa34df77b18a8acd7f768a0403"
+        "9607f3459b67b07c3e0404bab774947986ba4333dd2924600f2a7649d4a59e98"
     );
 }
 

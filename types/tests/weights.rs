@@ -9,8 +9,8 @@
 mod common;
 
 use ballast_types::{
-    Account, Action, Cancel, Decoded, GroupId, Order, Secret, TxBody, action_weight, chain_hash,
-    decode, sign_native, tx_weight,
+    Account, Action, Cancel, Decoded, GroupId, LinkKind, LinkRule, Linked, Order, Peg, PegTo,
+    PostOnly, Secret, Twap, TxBody, action_weight, chain_hash, decode, sign_native, tx_weight,
 };
 use common::{CHAIN_ID, action, order, spec};
 use proptest::prelude::*;
@@ -58,6 +58,42 @@ fn cancelling_everywhere_weighs_as_much_as_in_each_group() {
         action_weight(&Action::Cancel(Cancel::All(None)), &spec),
         5 * one
     );
+}
+
+#[test]
+fn orders_that_wait_or_move_weigh_more() {
+    let weight = |order| action_weight(&Action::Order(order), &spec());
+    let twap = Twap {
+        duration_ms: 60_000,
+        interval_ms: 1_000,
+        tolerance_ppm: 1,
+    };
+    let twap = Some(twap);
+    assert!(weight(Order { twap, ..order() }) > weight(order()));
+
+    let post_only = order().post_only(PostOnly::Slide);
+    let peg = Some(Peg {
+        to: PegTo::Bid,
+        offset: 0,
+    });
+    assert!(weight(Order { peg, ..post_only }) > weight(post_only));
+}
+
+#[test]
+fn linked_orders_weigh_more_than_each_alone() {
+    let linked = |legs| {
+        let linked = Linked {
+            kind: LinkKind::Otoco,
+            rule: LinkRule::FirstHit,
+            order: order(),
+            legs: vec![order(); legs],
+        };
+        action_weight(&Action::Linked(linked), &spec())
+    };
+    let alone = action_weight(&Action::Order(order()), &spec());
+    for legs in [0, 1, 2, 200] {
+        assert!(linked(legs) > alone * (legs as u64 + 1), "{legs} legs");
+    }
 }
 
 #[test]

@@ -4,10 +4,11 @@
 
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, Condition, Distance,
-    GroupId, GroupSpec, Limits, MarketId, MarketKind, MarketSpec, MarketStatus, Order, OrderId,
-    OrderRef, PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale,
-    SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce,
-    Transfer, Trigger, TxBody, ValidatorSpec, chain_hash,
+    GroupId, GroupSpec, Limits, LinkKind, LinkRule, Linked, MarketId, MarketKind, MarketSpec,
+    MarketStatus, Matching, Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind, PriceSource,
+    PriceUpdate, Quote, QuoteSide, Quotes, Scale, SelfTrade, SelfTradeScope, SetAgent,
+    SetMarketStatus, SetProtection, Sharing, Side, TimeInForce, Transfer, Trigger, Twap, TxBody,
+    ValidatorSpec, chain_hash,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -64,6 +65,8 @@ fn perpetual() -> MarketSpec {
         initial_margin_ppm: 50_000,
         maintenance_margin_ppm: 25_000,
         mark: 600_000,
+        matching: Matching::Continuous,
+        sharing: Sharing::Time,
         self_trade: false,
         taker_hold: 0,
     }
@@ -145,6 +148,25 @@ fn trigger() -> impl Strategy<Value = Trigger> {
 }
 
 prop_compose! {
+    fn peg()(
+        to in select(vec![PegTo::Index, PegTo::Bid, PegTo::Ask]),
+        offset in any::<i64>(),
+    ) -> Peg {
+        Peg { to, offset }
+    }
+}
+
+prop_compose! {
+    fn twap()(
+        duration_ms in any::<u64>(),
+        interval_ms in any::<u64>(),
+        tolerance_ppm in any::<u32>(),
+    ) -> Twap {
+        Twap { duration_ms, interval_ms, tolerance_ppm }
+    }
+}
+
+prop_compose! {
     fn any_order()(
         market in market(),
         side in side(),
@@ -157,6 +179,7 @@ prop_compose! {
         max_fills in any::<u16>(),
         (self_trade, scope) in (self_trade(), any::<bool>()),
         (display, trigger) in (any::<Option<i64>>(), option::of(trigger())),
+        (peg, twap) in (option::of(peg()), option::of(twap())),
     ) -> Order {
         let self_trade_scope = if scope {
             SelfTradeScope::Master
@@ -165,7 +188,7 @@ prop_compose! {
         };
         Order {
             market, side, price, size, tif, post_only, reduce_only, client_id, label, max_fills,
-            self_trade, self_trade_scope, display, trigger,
+            self_trade, self_trade_scope, display, trigger, peg, twap,
         }
     }
 }
@@ -222,6 +245,17 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn linked()(
+        kind in select(vec![LinkKind::Oco, LinkKind::Oto, LinkKind::Otoco]),
+        rule in select(vec![LinkRule::FirstHit, LinkRule::CompleteFill, LinkRule::Incremental]),
+        order in any_order(),
+        legs in vec(any_order(), 0..=4),
+    ) -> Linked {
+        Linked { kind, rule, order, legs }
+    }
+}
+
 fn quote_side() -> impl Strategy<Value = Option<QuoteSide>> {
     option::of((any::<i64>(), any::<i64>()).prop_map(|(price, size)| QuoteSide { price, size }))
 }
@@ -265,6 +299,7 @@ pub fn action() -> impl Strategy<Value = Action> {
         MarketStatus::PostOnly,
         MarketStatus::CancelOnly,
         MarketStatus::Suspended,
+        MarketStatus::Auction,
     ]);
     prop_oneof![
         any_order().prop_map(Action::Order),
@@ -287,6 +322,7 @@ pub fn action() -> impl Strategy<Value = Action> {
         scale().prop_map(Action::Scale),
         quotes().prop_map(Action::Quotes),
         protection().prop_map(Action::SetProtection),
+        linked().prop_map(Action::Linked),
     ]
 }
 

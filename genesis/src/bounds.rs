@@ -75,6 +75,12 @@ pub const MAX_WAITING_ORDERS: u64 = 1_000_000;
 pub const MAX_TRAILING_ORDERS: u64 = 100_000;
 /// Waiting orders of one group that enter in one block.
 pub const MAX_TRIGGERED_ORDERS: u64 = 10_000;
+/// Pegged orders of one market; all of them may move in each block.
+pub const MAX_PEGGED_ORDERS: u64 = 100_000;
+/// TWAP orders of one group that send a slice in one block.
+pub const MAX_TWAP_SLICES: u64 = 10_000;
+/// Fills, removals and refreshes of one auction.
+pub const MAX_AUCTION_FILLS: u64 = 1_000_000;
 /// Client-id and label floors of one account in one group.
 pub const MAX_FLOORS: u64 = 65_536;
 /// Each side of the nonce window: one day.

@@ -2,7 +2,7 @@
 
 use crate::{
     Genesis, GenesisAccount, GenesisAsset, GenesisGroup, GenesisLimits, GenesisMarket,
-    GenesisValidator, Kind, Number,
+    GenesisValidator, Kind, Matching, Number, Sharing,
 };
 use ballast_types::{Account, KeyId};
 use std::collections::BTreeMap;
@@ -112,6 +112,8 @@ fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
         initial_margin: None,
         maintenance_margin: None,
         mark: None,
+        matching: Matching::Continuous,
+        sharing: Sharing::Time,
         self_trade: false,
         taker_hold: 0,
     }

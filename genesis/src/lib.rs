@@ -36,6 +36,6 @@ pub use limits::GenesisLimits;
 pub use number::Number;
 pub use schema::{
     Genesis, GenesisAccount, GenesisAsset, GenesisGroup, GenesisMarket, GenesisValidator, Kind,
-    from_json, parse_json, to_json,
+    Matching, Sharing, from_json, parse_json, to_json,
 };
 pub use validate::{Validated, validate, validate_draft};

@@ -29,6 +29,9 @@ pub struct GenesisLimits {
     pub waiting_orders: u32,
     pub trailing_orders: u32,
     pub triggered_orders: u32,
+    pub pegged_orders: u32,
+    pub twap_slices: u32,
+    pub auction_fills: u32,
 }
 
 impl Default for GenesisLimits {
@@ -54,17 +57,35 @@ impl Default for GenesisLimits {
             waiting_orders: limits.waiting_orders,
             trailing_orders: limits.trailing_orders,
             triggered_orders: limits.triggered_orders,
+            pegged_orders: limits.pegged_orders,
+            twap_slices: limits.twap_slices,
+            auction_fills: limits.auction_fills,
         }
     }
 }
 
+/// Name, value, and its least and largest value.
+type Row = (&'static str, u64, u64, u64);
+
 impl GenesisLimits {
     /// The limits, each within its own bounds. `block_weight` is checked with the whole chain.
     pub(crate) fn validate(&self) -> Result<Limits, Error> {
+        let rows = self.of_transactions().into_iter().chain(self.of_orders());
+        for (name, value, min, max) in rows {
+            if !(min..=max).contains(&value) {
+                let reason = reason(name, min, max);
+                return Err(Error::value(format_args!("limits.{name}"), value, reason));
+            }
+        }
+        Ok(self.to_limits())
+    }
+
+    /// What bounds transactions and accounts.
+    fn of_transactions(&self) -> [Row; 11] {
         let max_tx = self.block_bytes.saturating_sub(bounds::BLOCK_OVERHEAD);
         let max_native = self.tx_bytes.saturating_sub(bounds::BUNDLE_OVERHEAD);
         let window = bounds::MAX_NONCE_WINDOW_MS;
-        for (name, value, min, max) in [
+        [
             ("block_bytes", self.block_bytes, 1, bounds::MAX_BLOCK_BYTES),
             ("tx_bytes", self.tx_bytes, 1, max_tx),
             (
@@ -79,26 +100,32 @@ impl GenesisLimits {
                 1,
                 bounds::MAX_TX_ACTIONS,
             ),
-            ("max_fills", self.max_fills.into(), 1, bounds::MAX_FILLS),
             ("accounts", self.accounts.into(), 1, u64::from(u32::MAX)),
+            ("agents", self.agents.into(), 0, bounds::MAX_AGENTS),
+            ("nonce_past_ms", self.nonce_past_ms, 1, window),
+            ("nonce_future_ms", self.nonce_future_ms, 1, window),
+            ("bucket_tokens", self.bucket_tokens, 1, bounds::MAX_TOKENS),
+            ("bucket_refill", self.bucket_refill, 1, bounds::MAX_TOKENS),
+            ("cancel_tokens", self.cancel_tokens, 0, bounds::MAX_TOKENS),
+        ]
+    }
+
+    /// What bounds orders.
+    fn of_orders(&self) -> [Row; 10] {
+        [
+            ("max_fills", self.max_fills.into(), 1, bounds::MAX_FILLS),
             (
                 "open_orders",
                 self.open_orders.into(),
                 1,
                 bounds::MAX_OPEN_ORDERS,
             ),
-            ("agents", self.agents.into(), 0, bounds::MAX_AGENTS),
             (
                 "sweep_orders",
                 self.sweep_orders.into(),
                 1,
                 bounds::MAX_SWEEP_ORDERS,
             ),
-            ("nonce_past_ms", self.nonce_past_ms, 1, window),
-            ("nonce_future_ms", self.nonce_future_ms, 1, window),
-            ("bucket_tokens", self.bucket_tokens, 1, bounds::MAX_TOKENS),
-            ("bucket_refill", self.bucket_refill, 1, bounds::MAX_TOKENS),
-            ("cancel_tokens", self.cancel_tokens, 0, bounds::MAX_TOKENS),
             ("floors", self.floors.into(), 1, bounds::MAX_FLOORS),
             (
                 "waiting_orders",
@@ -118,13 +145,25 @@ impl GenesisLimits {
                 1,
                 bounds::MAX_TRIGGERED_ORDERS,
             ),
-        ] {
-            if !(min..=max).contains(&value) {
-                let reason = reason(name, min, max);
-                return Err(Error::value(format_args!("limits.{name}"), value, reason));
-            }
-        }
-        Ok(self.to_limits())
+            (
+                "pegged_orders",
+                self.pegged_orders.into(),
+                0,
+                bounds::MAX_PEGGED_ORDERS,
+            ),
+            (
+                "twap_slices",
+                self.twap_slices.into(),
+                1,
+                bounds::MAX_TWAP_SLICES,
+            ),
+            (
+                "auction_fills",
+                self.auction_fills.into(),
+                1,
+                bounds::MAX_AUCTION_FILLS,
+            ),
+        ]
     }
 
     fn to_limits(&self) -> Limits {
@@ -148,6 +187,9 @@ impl GenesisLimits {
             waiting_orders: self.waiting_orders,
             trailing_orders: self.trailing_orders,
             triggered_orders: self.triggered_orders,
+            pegged_orders: self.pegged_orders,
+            twap_slices: self.twap_slices,
+            auction_fills: self.auction_fills,
         }
     }
 }

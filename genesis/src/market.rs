@@ -1,7 +1,7 @@
 //! Markets: from decimals to ticks, lots, atoms and millionths.
 
 use crate::number::Inexact;
-use crate::{Error, GenesisMarket, Kind, Number, bounds};
+use crate::{Error, GenesisMarket, Kind, Matching, Number, Sharing, bounds};
 use ballast_types::{AssetId, AssetSpec, GroupId, MarketKind, MarketSpec};
 use std::collections::BTreeMap;
 
@@ -78,6 +78,14 @@ pub(crate) fn market(
         initial_margin_ppm,
         maintenance_margin_ppm,
         mark: mark(market, at, max_price)?,
+        matching: match market.matching {
+            Matching::Continuous => ballast_types::Matching::Continuous,
+            Matching::Batch => ballast_types::Matching::Batch,
+        },
+        sharing: match market.sharing {
+            Sharing::Time => ballast_types::Sharing::Time,
+            Sharing::ProRata => ballast_types::Sharing::ProRata,
+        },
         self_trade: market.self_trade,
         taker_hold: market.taker_hold,
     })

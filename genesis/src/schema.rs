@@ -68,6 +68,28 @@ pub enum Kind {
     Perpetual,
 }
 
+/// When the orders of a market trade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Matching {
+    /// One after the other as they come.
+    #[default]
+    Continuous,
+    /// All together at one price, at the end of each block.
+    Batch,
+}
+
+/// Who trades at the worst level that trades in an auction, on the side that has more than trades.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sharing {
+    /// Older orders first.
+    #[default]
+    Time,
+    /// All, by their size.
+    ProRata,
+}
+
 /// A market. Prices are in units of the margin asset per unit of the base.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +136,12 @@ pub struct GenesisMarket {
     /// Perpetuals only: first mark price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Number>,
+    /// When its orders trade.
+    #[serde(default)]
+    pub matching: Matching,
+    /// How its auctions share: those of each block when `matching` is batch, and those that open it.
+    #[serde(default)]
+    pub sharing: Sharing,
     /// Whether an account may trade with itself.
     #[serde(default)]
     pub self_trade: bool,

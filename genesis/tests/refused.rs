@@ -123,10 +123,18 @@ limits.floors = 0 => 0 is not from 1 to 65536
 limits.waiting_orders = 1000001 => 1000001 is not from 0 to 1000000
 limits.trailing_orders = 100001 => 100001 is not from 0 to 100000
 limits.triggered_orders = 0 => 0 is not from 1 to 10000
+limits.pegged_orders = 100001 => 100001 is not from 0 to 100000
+limits.twap_slices = 0 => 0 is not from 1 to 10000
+limits.twap_slices = 10001 => 10001 is not from 1 to 10000
+limits.auction_fills = 0 => 0 is not from 1 to 1000000
+limits.auction_fills = 1000001 => 1000001 is not from 1 to 1000000
 
 markets[0].tick = 0.5 => invalid type: floating point `0.5`, expected a decimal number in a string
 markets[0].tick = "1e3" => "1e3" is not a decimal number
 markets[0].kind = "swap" => unknown variant `swap`, expected `spot` or `perpetual`
+markets[0].matching = "auction" => unknown variant `auction`, expected `continuous` or `batch`
+markets[0].matching = null => expected value
+markets[1].sharing = "prorata" => unknown variant `prorata`, expected `time` or `pro_rata`
 markets[0].tik = "1" => unknown field `tik`
 limits.max_fils = 1 => unknown field `max_fils`
 limits.max_fills = 70000 => invalid value: integer `70000`, expected u16

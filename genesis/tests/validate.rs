@@ -3,7 +3,7 @@
 mod common;
 
 use ballast_genesis::{GenesisValidator, bounds, demo, from_json, to_json, validate};
-use ballast_types::{Account, AccountId, ChainSpec, Limits, MarketKind};
+use ballast_types::{Account, AccountId, ChainSpec, Limits, MarketKind, Matching, Sharing};
 use common::{TIME, address, check, hex, valid, validator, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -95,6 +95,24 @@ fn what_bounds_an_order_is_optional() {
 }
 
 #[test]
+fn markets_trade_continuously_by_time_unless_they_say_otherwise() {
+    let ways = |genesis: &Value| {
+        let spec = check(genesis).unwrap();
+        let ways = spec.markets.iter().map(|it| (it.matching, it.sharing));
+        ways.collect::<Vec<_>>()
+    };
+    let default = (Matching::Continuous, Sharing::Time);
+    assert_eq!(ways(&valid()), [default, default]);
+    let batch = ways(&with("markets[0].matching", json!("batch")));
+    assert_eq!(batch, [(Matching::Batch, Sharing::Time), default]);
+    let pro_rata = ways(&with("markets[1].sharing", json!("pro_rata")));
+    assert_eq!(
+        pro_rata,
+        [default, (Matching::Continuous, Sharing::ProRata)]
+    );
+}
+
+#[test]
 fn values_at_their_bounds_are_allowed() {
     for (pointer, value) in [
         ("account_shards", json!(256)),
@@ -130,6 +148,16 @@ fn values_at_their_bounds_are_allowed() {
             "limits",
             json!({ "waiting_orders": 0, "trailing_orders": 0, "triggered_orders": 1 }),
         ),
+        (
+            "limits",
+            json!({ "pegged_orders": 0, "twap_slices": 1, "auction_fills": 1 }),
+        ),
+        (
+            "limits",
+            json!({ "pegged_orders": 100_000, "twap_slices": 10_000, "auction_fills": 1_000_000 }),
+        ),
+        ("markets[1].matching", json!("continuous")),
+        ("markets[1].sharing", json!("time")),
         (
             "limits",
             json!({ "nonce_past_ms": 86_400_000, "accounts": 2 }),

@@ -85,6 +85,14 @@ impl Books {
         books
     }
 
+    /// Empty books that note no changes, and so are faster: [`seal`](Self::seal) and
+    /// [`rollback`](Self::rollback) do nothing, and no level is [`changed`](Self::changed).
+    pub fn forgetful(markets: usize) -> Self {
+        let mut books = Self::new(markets);
+        books.queues.forgetful = true;
+        books
+    }
+
     /// Sees to it that there are at least so many markets; new ones are empty.
     pub fn grow(&mut self, markets: usize) {
         self.queues.ladders.grow(markets);
@@ -112,7 +120,7 @@ impl Books {
         if self.queues.link(slot, order).is_none() {
             return Err(BookError::Overflow { price, size });
         }
-        self.log.push(Change::Inserted { slot });
+        self.note(Change::Inserted { slot });
         Ok(())
     }
 
@@ -146,7 +154,7 @@ impl Books {
         self.set_iceberg(slot, Iceberg { hidden, display });
         let order = Node::new(Node::iceberg_at(place), price, shown, NONE);
         self.queues.link(slot, order).ok_or(overflow)?;
-        self.log.push(Change::Inserted { slot });
+        self.note(Change::Inserted { slot });
         Ok(())
     }
 
@@ -154,7 +162,7 @@ impl Books {
     #[inline]
     pub fn remove(&mut self, slot: u32) -> Option<Resting> {
         let node = self.queues.unlink(slot)?;
-        self.log.push(Change::removed(slot, &node));
+        self.note(Change::removed(slot, &node));
         Some(self.queues.resting(slot, &node))
     }
 
@@ -288,9 +296,11 @@ impl Books {
     pub(crate) fn first(&self, market: u32, taker_side: Side, limit: Ticks) -> Option<Resting> {
         let ladders = &self.queues.ladders;
         let at = ladders.best(place_of(market, taker_side.opposite()))?;
+        if !reaches(taker_side, limit, ladders.price(at)?) {
+            return None;
+        }
         let slot = ladders.level(at)?.head;
-        let maker = self.get(slot)?;
-        reaches(taker_side, limit, maker.price).then_some(maker)
+        self.get(slot)
     }
 
     /// Takes lots from an order, those that it shows first; all of them remove it. True when that
@@ -305,8 +315,9 @@ impl Books {
             return false;
         }
         let removed = self.queues.unlink(slot);
-        self.log
-            .extend(removed.map(|node| Change::removed(slot, &node)));
+        if let Some(node) = &removed {
+            self.note(Change::removed(slot, node));
+        }
         let (Some(node), true) = (removed, rest > 0) else {
             return false;
         };
@@ -318,7 +329,7 @@ impl Books {
             .queues
             .link(slot, Node::new(node.place, node.price, size, NONE));
         debug_assert!(linked.is_some(), "a level has room for its own lots");
-        self.log.push(Change::Inserted { slot });
+        self.note(Change::Inserted { slot });
         self.refreshed.push(Resting {
             size,
             hidden,
@@ -342,15 +353,22 @@ impl Books {
     }
 
     #[inline]
+    fn note(&mut self, change: Change) {
+        if !self.queues.forgetful {
+            self.log.push(change);
+        }
+    }
+
+    #[inline]
     fn resize(&mut self, slot: u32, before: Lots, size: Lots) {
         self.queues.resize(slot, size);
-        self.log.push(Change::Resized { slot, size: before });
+        self.note(Change::Resized { slot, size: before });
     }
 
     fn set_iceberg(&mut self, slot: u32, iceberg: Iceberg) {
         let before = self.queues.iceberg(slot);
         self.queues.set_iceberg(slot, iceberg);
-        self.log.push(Change::Iceberg { slot, before });
+        self.note(Change::Iceberg { slot, before });
     }
 }
 

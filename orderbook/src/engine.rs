@@ -178,7 +178,7 @@ impl Engine {
     /// An engine with empty books.
     pub fn new(markets: u32, self_trade: SelfTrade) -> Self {
         Self {
-            books: Books::new(usize::try_from(markets).unwrap_or(usize::MAX)),
+            books: Books::forgetful(usize::try_from(markets).unwrap_or(usize::MAX)),
             markets,
             self_trade,
             accounts: Vec::new(),
@@ -246,7 +246,6 @@ impl Engine {
             }),
             None => self.enter(order, events),
         }
-        self.books.seal();
     }
 
     /// An order leaves.
@@ -257,7 +256,6 @@ impl Engine {
                 reason: Rejection::NotResting,
             });
         }
-        self.books.seal();
     }
 
     /// Gives an order another price and open size. At the same price and not larger it keeps its
@@ -287,7 +285,6 @@ impl Engine {
             };
             self.enter(&again, events);
         }
-        self.books.seal();
     }
 
     fn refusal(&self, order: &NewOrder) -> Option<Rejection> {

@@ -85,6 +85,8 @@ pub(crate) struct Queues {
     pub(crate) len: usize,
     /// Levels that changed since the last seal, as they were; a level may be named again.
     pub(crate) touched: Vec<Touched>,
+    /// Changes are not noted.
+    pub(crate) forgetful: bool,
 }
 
 impl Queues {
@@ -149,7 +151,9 @@ impl Queues {
         // A level without orders takes every size, so that a refusal leaves none behind.
         let (shown, concealed) = room(level, node.size, hidden)?;
         let first = level.orders == 0;
-        touch(&mut self.touched, level, at, &node);
+        if !self.forgetful {
+            touch(&mut self.touched, level, at, &node);
+        }
         level.size = shown;
         level.hidden = concealed;
         level.orders = level.orders.saturating_add(1);
@@ -187,7 +191,9 @@ impl Queues {
         place.size = 0;
         let hidden = self.hidden(slot, &node);
         let level = self.ladders.level_mut(node.level)?;
-        touch(&mut self.touched, level, node.level, &node);
+        if !self.forgetful {
+            touch(&mut self.touched, level, node.level, &node);
+        }
         level.size = level.size.saturating_sub(node.size);
         level.hidden = level.hidden.saturating_sub(hidden);
         level.orders = level.orders.saturating_sub(1);
@@ -213,7 +219,9 @@ impl Queues {
             return;
         };
         if let Some(level) = self.ladders.level_mut(node.level) {
-            touch(&mut self.touched, level, node.level, node);
+            if !self.forgetful {
+                touch(&mut self.touched, level, node.level, node);
+            }
             level.size = level.size.saturating_sub(node.size).saturating_add(size);
         }
         node.size = size;

@@ -176,8 +176,8 @@ fn master(state: &Snapshot, master: &AccountId) -> Option<Value> {
     }))
 }
 
-/// What everybody may see of an order: nothing while it waits for a trigger, and of an iceberg what
-/// the book shows.
+/// What everybody may see of an order: nothing while it waits, of an iceberg what the book shows, and
+/// of a pegged order where it rests.
 fn order(view: &OrderView) -> Option<Value> {
     if view.waiting.is_some() {
         return None;
@@ -192,7 +192,7 @@ fn order(view: &OrderView) -> Option<Value> {
         "account": view.account.to_string(),
         "market": view.market.0,
         "side": match view.side { Side::Buy => "buy", Side::Sell => "sell" },
-        "price": view.price,
+        "price": view.level,
         "remaining": view.shown,
         "filled": view.filled,
         "expiry": expiry,
@@ -219,6 +219,7 @@ fn market(state: &Snapshot, spec: &ChainSpec, id: MarketId) -> Option<Value> {
             MarketStatus::PostOnly => "post-only",
             MarketStatus::CancelOnly => "cancel-only",
             MarketStatus::Suspended => "suspended",
+            MarketStatus::Auction => "auction",
         },
         "trades": view.trades,
         "open_interest": view.open_interest,

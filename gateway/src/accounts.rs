@@ -3,9 +3,10 @@
 use crate::auth::{Grant, grant};
 use crate::client::{Client, text};
 use crate::error::ApiError;
-use crate::events::{EventRow, OwnEvent, own, owners};
+use crate::events::EventRow;
 use crate::messages::Message;
 use crate::orders::Sight;
+use crate::own::{OwnEvent, own, owners};
 use crate::{Committed, Shared, json};
 use axum::extract::ws::Utf8Bytes;
 use axum::http::StatusCode;

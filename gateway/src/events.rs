@@ -1,10 +1,12 @@
 //! Shapes of what happened in a block.
 
+use crate::Committed;
 use crate::catalog::Catalog;
 use crate::json::{self, TxRow};
-use crate::orders::{self, TriggerRow};
-use crate::{Committed, prices};
-use ballast_types::{Account, Event, Lots, OrderId, Side, Ticks, TimeMs};
+use crate::orders::{self, TriggerRow, TwapRow};
+use crate::prices::{self, Auction, AuctionRow};
+use ballast_app::view::OrderView;
+use ballast_types::{Event, Lots, OrderId, Side, Ticks, TimeMs};
 use serde::Serialize;
 
 /// (side, price in ticks, size in lots).
@@ -37,8 +39,34 @@ pub(crate) enum EventRow {
         price_decimal: String,
         size: Lots,
         size_decimal: String,
-        trigger: TriggerRow,
+        dormant: Lots,
+        dormant_decimal: String,
+        trigger: Option<TriggerRow>,
+        twap: Option<TwapRow>,
         client_id: Option<String>,
+    },
+    Sliced {
+        market: String,
+        order: String,
+        account: String,
+        size: Lots,
+        size_decimal: String,
+        filled: Lots,
+        filled_decimal: String,
+        code: u16,
+        name: &'static str,
+    },
+    Moved {
+        market: String,
+        order: String,
+        account: String,
+        price: Ticks,
+        price_decimal: String,
+    },
+    Auction {
+        market: String,
+        #[serde(flatten)]
+        auction: AuctionRow,
     },
     Triggered {
         market: String,
@@ -172,7 +200,9 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             side,
             price,
             size,
+            dormant,
             trigger,
+            twap,
             client_id,
         } => EventRow::Waiting {
             market: catalog.symbol(*market).to_owned(),
@@ -183,8 +213,59 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             price_decimal: catalog.price(*market, *price),
             size: *size,
             size_decimal: catalog.size(*market, *size),
-            trigger: orders::trigger(catalog, *market, trigger),
+            dormant: *dormant,
+            dormant_decimal: catalog.size(*market, *dormant),
+            trigger: trigger
+                .as_ref()
+                .map(|trigger| orders::trigger(catalog, *market, trigger)),
+            twap: twap.as_ref().map(orders::twap),
             client_id: client_id.map(|id| id.to_string()),
+        },
+        Event::Sliced {
+            market,
+            order,
+            account,
+            size,
+            filled,
+            code,
+        } => EventRow::Sliced {
+            market: catalog.symbol(*market).to_owned(),
+            order: order.to_string(),
+            account: account.to_string(),
+            size: *size,
+            size_decimal: catalog.size(*market, *size),
+            filled: *filled,
+            filled_decimal: catalog.size(*market, *filled),
+            code: code.number(),
+            name: code.name(),
+        },
+        Event::Moved {
+            market,
+            order,
+            account,
+            price,
+        } => EventRow::Moved {
+            market: catalog.symbol(*market).to_owned(),
+            order: order.to_string(),
+            account: account.to_string(),
+            price: *price,
+            price_decimal: catalog.price(*market, *price),
+        },
+        Event::Auction {
+            market,
+            price,
+            volume,
+            imbalance,
+            traded,
+        } => EventRow::Auction {
+            market: catalog.symbol(*market).to_owned(),
+            auction: Auction {
+                price: *price,
+                volume: *volume,
+                imbalance: *imbalance,
+                traded: *traded,
+            }
+            .row(catalog, *market),
         },
         Event::Triggered {
             market,
@@ -390,8 +471,12 @@ pub(crate) fn block(catalog: &Catalog, committed: &Committed, before: Option<&Co
 
 /// Whether an order has, or had in this block, lots that the book does not show.
 fn hides(committed: &Committed, before: Option<&Committed>, order: OrderId) -> bool {
-    let after = committed.view.order(order);
-    let view = after.or_else(|| before?.view.order(order));
+    let before = before.and_then(|before| before.view.order(order));
+    let waited = |view: &OrderView| view.waiting.is_some();
+    if before.as_ref().is_some_and(waited) {
+        return true;
+    }
+    let view = committed.view.order(order).or(before);
     let entered = |event: &Event| match event {
         Event::Rested {
             order: of,
@@ -402,7 +487,7 @@ fn hides(committed: &Committed, before: Option<&Committed>, order: OrderId) -> b
         _ => None,
     };
     match view {
-        Some(view) => view.display.is_some(),
+        Some(view) => view.display.is_some() || view.waiting.is_some(),
         // It came and went within the block.
         None => committed.events.events.iter().find_map(entered) != Some(false),
     }
@@ -415,6 +500,7 @@ fn public(catalog: &Catalog, hides: impl Fn(OrderId) -> bool, event: &Event) -> 
         (
             EventRow::Waiting { .. }
             | EventRow::Triggered { .. }
+            | EventRow::Sliced { .. }
             | EventRow::Protected { .. }
             | EventRow::Refreshed { .. },
             _,
@@ -455,92 +541,4 @@ fn public(catalog: &Catalog, hides: impl Fn(OrderId) -> bool, event: &Event) -> 
         _ => {}
     }
     Some(row)
-}
-
-/// A fill as one of its two accounts sees it.
-#[derive(Serialize)]
-pub(crate) struct OwnFill {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    market: String,
-    trade: u64,
-    order: String,
-    role: &'static str,
-    side: &'static str,
-    price: Ticks,
-    price_decimal: String,
-    size: Lots,
-    size_decimal: String,
-    fee: String,
-    fee_decimal: String,
-}
-
-/// What an account sees of an event.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum OwnEvent {
-    Fill(OwnFill),
-    Other(EventRow),
-}
-
-/// The accounts that an event concerns.
-pub(crate) fn owners(event: &Event) -> [Option<Account>; 2] {
-    match event {
-        Event::Fill {
-            maker_account,
-            taker_account,
-            ..
-        } => [Some(*maker_account), Some(*taker_account)],
-        Event::Transferred { from, to, .. } => [Some(*from), Some(*to)],
-        Event::Rested { account, .. }
-        | Event::Waiting { account, .. }
-        | Event::Triggered { account, .. }
-        | Event::Protected { account, .. }
-        | Event::Refreshed { account, .. }
-        | Event::Reduced { account, .. }
-        | Event::Removed { account, .. }
-        | Event::Agent { account, .. }
-        | Event::Balance { account, .. }
-        | Event::Position { account, .. } => [Some(*account), None],
-        Event::Mark { .. } | Event::Index { .. } | Event::Status { .. } | Event::Book { .. } => {
-            [None, None]
-        }
-    }
-}
-
-/// What the `at`-th of the event's [`owners`] sees of it.
-pub(crate) fn own(catalog: &Catalog, event: &Event, at: usize) -> OwnEvent {
-    let Event::Fill {
-        market,
-        trade,
-        maker,
-        taker,
-        taker_side,
-        price,
-        size,
-        maker_fee,
-        taker_fee,
-        ..
-    } = event
-    else {
-        return OwnEvent::Other(self::event(catalog, event));
-    };
-    let (role, order, at, fee) = match at {
-        0 => ("maker", maker, taker_side.opposite(), maker_fee),
-        _ => ("taker", taker, *taker_side, taker_fee),
-    };
-    OwnEvent::Fill(OwnFill {
-        kind: "fill",
-        market: catalog.symbol(*market).to_owned(),
-        trade: *trade,
-        order: order.to_string(),
-        role,
-        side: json::side(at),
-        price: *price,
-        price_decimal: catalog.price(*market, *price),
-        size: *size,
-        size_decimal: catalog.size(*market, *size),
-        fee: fee.to_string(),
-        fee_decimal: catalog.cash(*fee),
-    })
 }

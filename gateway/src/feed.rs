@@ -308,6 +308,9 @@ impl Feed {
     /// Follows prices and statuses, and tells those that differ from before the block.
     fn change_prices(&mut self, block: &BlockEvents) {
         let mut before: BTreeMap<MarketId, Prices> = BTreeMap::new();
+        for market in &mut self.markets {
+            market.prices.begin();
+        }
         for event in &block.events {
             let Some(market) = prices::market_of(event) else {
                 continue;

@@ -11,7 +11,8 @@ use ballast_app::view::{
     ProtectionView,
 };
 use ballast_types::{
-    Atoms, Event, Lots, MarketId, MarketKind, OrderId, Removal, Side, Ticks, TimeMs,
+    Atoms, Event, Lots, MarketId, MarketKind, Matching, OrderId, Removal, Sharing, Side, Ticks,
+    TimeMs,
 };
 use serde::Serialize;
 
@@ -35,6 +36,8 @@ pub(crate) fn reason(reason: Removal) -> &'static str {
         Removal::DeadMan => "DEAD_MAN",
         Removal::Refused => "REFUSED",
         Removal::Protection => "PROTECTION",
+        Removal::Linked => "LINKED",
+        Removal::Schedule => "SCHEDULE",
     }
 }
 
@@ -122,6 +125,8 @@ pub(crate) struct Market {
     taker_fee_ppm: i32,
     initial_margin_ppm: u32,
     maintenance_margin_ppm: u32,
+    matching: &'static str,
+    sharing: &'static str,
     self_trade: bool,
     status: &'static str,
     mark: Ticks,
@@ -166,6 +171,14 @@ pub(crate) fn market(catalog: &Catalog, view: &MarketView) -> Option<Market> {
         taker_fee_ppm: spec.taker_fee_ppm,
         initial_margin_ppm: spec.initial_margin_ppm,
         maintenance_margin_ppm: spec.maintenance_margin_ppm,
+        matching: match spec.matching {
+            Matching::Continuous => "continuous",
+            Matching::Batch => "batch",
+        },
+        sharing: match spec.sharing {
+            Sharing::Time => "time",
+            Sharing::ProRata => "pro_rata",
+        },
         self_trade: spec.self_trade,
         status: prices::status(view.status),
         mark: view.mark,
@@ -468,7 +481,7 @@ struct ActionRow {
     name: &'static str,
     order: Option<String>,
     filled: Lots,
-    /// Of a scale and of quotes.
+    /// Of a scale, of quotes and of linked orders.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parts: Vec<PartRow>,
 }

@@ -17,6 +17,7 @@ mod http;
 mod json;
 mod messages;
 mod orders;
+mod own;
 mod prices;
 mod results;
 mod ws;

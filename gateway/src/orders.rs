@@ -1,12 +1,12 @@
-//! Shapes of orders and of what they wait for. What the book does not show, hidden lots and orders
-//! that wait, is for those who have proved a key of the account.
+//! Shapes of orders, of what they wait for and of what they follow. What the book does not show, as
+//! hidden lots and orders that wait, is for those who have proved a key of the account.
 
 use crate::catalog::Catalog;
 use crate::json::side;
-use ballast_app::view::{OrderView, WaitingView};
+use ballast_app::view::{LinkView, OrderView, TwapView, WaitingView};
 use ballast_types::{
-    Condition, Distance, Lots, MarketId, PostOnly, PriceSource, SelfTrade, SelfTradeScope, Ticks,
-    TimeInForce, TimeMs, Trigger,
+    Condition, Distance, LinkKind, LinkRule, Lots, MarketId, OrderId, Peg, PegTo, PostOnly,
+    PriceSource, SelfTrade, SelfTradeScope, Ticks, TimeInForce, TimeMs, Trigger, Twap,
 };
 use serde::Serialize;
 
@@ -28,6 +28,9 @@ pub(crate) struct Order {
     state: &'static str,
     price: Ticks,
     price_decimal: String,
+    /// Where it rests.
+    rests_at: Option<Ticks>,
+    rests_at_decimal: Option<String>,
     remaining: Lots,
     remaining_decimal: String,
     shown: Lots,
@@ -45,6 +48,12 @@ pub(crate) struct Order {
     self_trade: &'static str,
     self_trade_scope: &'static str,
     trigger: Option<TriggerRow>,
+    peg: Option<PegRow>,
+    twap: Option<ScheduleRow>,
+    link: Option<LinkRow>,
+    /// Lots that wait for the order that it is linked with.
+    dormant: Lots,
+    dormant_decimal: String,
     /// Of the order's trigger: for trailing orders, the best price since it is active.
     #[serde(skip_serializing_if = "Option::is_none")]
     extreme: Option<Ticks>,
@@ -61,6 +70,9 @@ pub(crate) fn order(catalog: &Catalog, view: &OrderView, sight: Sight) -> Option
         return None;
     }
     let remaining = if own { view.remaining } else { view.shown };
+    let price = if own { view.price } else { view.level };
+    let rests_at = view.waiting.is_none().then_some(view.level);
+    let dormant = view.waiting.map_or(0, |waiting| waiting.dormant);
     let display = view.display.filter(|_| own);
     let (time_in_force, expiry, expiry_height) = match view.tif {
         TimeInForce::Gtc => ("GTC", 0, 0),
@@ -76,8 +88,10 @@ pub(crate) fn order(catalog: &Catalog, view: &OrderView, sight: Sight) -> Option
         market: catalog.symbol(view.market).to_owned(),
         side: side(view.side),
         state: state(view.waiting),
-        price: view.price,
-        price_decimal: catalog.price(view.market, view.price),
+        price,
+        price_decimal: catalog.price(view.market, price),
+        rests_at,
+        rests_at_decimal: rests_at.map(|price| catalog.price(view.market, price)),
         remaining,
         remaining_decimal: catalog.size(view.market, remaining),
         shown: view.shown,
@@ -96,7 +110,16 @@ pub(crate) fn order(catalog: &Catalog, view: &OrderView, sight: Sight) -> Option
         self_trade_scope: self_trade_scope(view.self_trade_scope),
         trigger: view
             .waiting
-            .map(|waiting| trigger(catalog, view.market, &waiting.trigger)),
+            .and_then(|waiting| waiting.trigger)
+            .map(|it| trigger(catalog, view.market, &it)),
+        peg: view
+            .peg
+            .filter(|_| own)
+            .map(|it| peg(catalog, view.market, it)),
+        twap: view.waiting.and_then(|it| it.twap).map(schedule),
+        link: view.link.as_ref().filter(|_| own).map(link),
+        dormant,
+        dormant_decimal: catalog.size(view.market, dormant),
         extreme,
         extreme_decimal: extreme.map(|price| catalog.price(view.market, price)),
         client_id: view.client_id.map(|id| id.to_string()),
@@ -207,4 +230,82 @@ pub(crate) fn trigger(catalog: &Catalog, market: MarketId, trigger: &Trigger) ->
         },
     };
     TriggerRow { source, condition }
+}
+
+#[derive(Serialize)]
+struct PegRow {
+    to: &'static str,
+    offset: Ticks,
+    offset_decimal: String,
+}
+
+fn peg(catalog: &Catalog, market: MarketId, peg: Peg) -> PegRow {
+    let Peg { to, offset } = peg;
+    PegRow {
+        to: match to {
+            PegTo::Index => "index",
+            PegTo::Bid => "bid",
+            PegTo::Ask => "ask",
+        },
+        offset,
+        offset_decimal: catalog.price(market, offset),
+    }
+}
+
+/// When an order sends slices of itself.
+#[derive(Serialize)]
+pub(crate) struct TwapRow {
+    duration_ms: TimeMs,
+    interval_ms: TimeMs,
+    tolerance_ppm: u32,
+}
+
+pub(crate) fn twap(twap: &Twap) -> TwapRow {
+    TwapRow {
+        duration_ms: twap.duration_ms,
+        interval_ms: twap.interval_ms,
+        tolerance_ppm: twap.tolerance_ppm,
+    }
+}
+
+/// The same, and how far it is.
+#[derive(Serialize)]
+struct ScheduleRow {
+    #[serde(flatten)]
+    twap: TwapRow,
+    start: TimeMs,
+    next: u64,
+}
+
+fn schedule(view: TwapView) -> ScheduleRow {
+    ScheduleRow {
+        twap: twap(&view.twap),
+        start: view.start,
+        next: view.next,
+    }
+}
+
+#[derive(Serialize)]
+struct LinkRow {
+    kind: &'static str,
+    rule: &'static str,
+    order: Option<String>,
+    legs: Vec<String>,
+}
+
+fn link(view: &LinkView) -> LinkRow {
+    LinkRow {
+        kind: match view.kind {
+            LinkKind::Oco => "oco",
+            LinkKind::Oto => "oto",
+            LinkKind::Otoco => "otoco",
+        },
+        rule: match view.rule {
+            LinkRule::FirstHit => "first-hit",
+            LinkRule::CompleteFill => "complete-fill",
+            LinkRule::Incremental => "incremental",
+        },
+        order: view.order.map(|order| order.to_string()),
+        legs: view.legs.iter().map(OrderId::to_string).collect(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use ballast_app::view::MarketView;
-use ballast_types::{Event, MarketId, MarketStatus, Ticks};
+use ballast_types::{Event, Lots, MarketId, MarketStatus, Ticks};
 use serde::Serialize;
 
 /// What the channel of a market tells.
@@ -12,6 +12,44 @@ pub(crate) struct Prices {
     index: Ticks,
     last: Ticks,
     status: MarketStatus,
+    /// Of the last block.
+    auction: Option<Auction>,
+}
+
+/// What an auction did, or would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Auction {
+    pub price: Ticks,
+    pub volume: Lots,
+    pub imbalance: Lots,
+    pub traded: Lots,
+}
+
+#[derive(Serialize)]
+pub(crate) struct AuctionRow {
+    price: Ticks,
+    price_decimal: String,
+    volume: Lots,
+    volume_decimal: String,
+    imbalance: Lots,
+    imbalance_decimal: String,
+    traded: Lots,
+    traded_decimal: String,
+}
+
+impl Auction {
+    pub(crate) fn row(self, catalog: &Catalog, market: MarketId) -> AuctionRow {
+        AuctionRow {
+            price: self.price,
+            price_decimal: catalog.price(market, self.price),
+            volume: self.volume,
+            volume_decimal: catalog.size(market, self.volume),
+            imbalance: self.imbalance,
+            imbalance_decimal: catalog.size(market, self.imbalance),
+            traded: self.traded,
+            traded_decimal: catalog.size(market, self.traded),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -23,6 +61,7 @@ pub(crate) struct PricesBody {
     last: Ticks,
     last_decimal: String,
     status: &'static str,
+    auction: Option<AuctionRow>,
 }
 
 pub(crate) fn status(status: MarketStatus) -> &'static str {
@@ -31,15 +70,17 @@ pub(crate) fn status(status: MarketStatus) -> &'static str {
         MarketStatus::PostOnly => "post-only",
         MarketStatus::CancelOnly => "cancel-only",
         MarketStatus::Suspended => "suspended",
+        MarketStatus::Auction => "auction",
     }
 }
 
-/// The market that an event gives a new price or status.
+/// The market that an event gives a new price or status, or whose auction it tells of.
 pub(crate) fn market_of(event: &Event) -> Option<MarketId> {
     match event {
         Event::Mark { market, .. }
         | Event::Index { market, .. }
         | Event::Status { market, .. }
+        | Event::Auction { market, .. }
         | Event::Fill { market, .. } => Some(*market),
         _ => None,
     }
@@ -52,7 +93,13 @@ impl Prices {
             index: view.index,
             last: view.last,
             status: view.status,
+            auction: None,
         }
+    }
+
+    /// Forgets the auction of the block before.
+    pub(crate) fn begin(&mut self) {
+        self.auction = None;
     }
 
     /// Follows an event of the market.
@@ -62,6 +109,20 @@ impl Prices {
             Event::Index { price, .. } => self.index = *price,
             Event::Fill { price, .. } => self.last = *price,
             Event::Status { status, .. } => self.status = *status,
+            Event::Auction {
+                price,
+                volume,
+                imbalance,
+                traded,
+                ..
+            } => {
+                self.auction = Some(Auction {
+                    price: *price,
+                    volume: *volume,
+                    imbalance: *imbalance,
+                    traded: *traded,
+                });
+            }
             _ => {}
         }
     }
@@ -75,6 +136,7 @@ impl Prices {
             last: self.last,
             last_decimal: catalog.price(market, self.last),
             status: status(self.status),
+            auction: self.auction.map(|auction| auction.row(catalog, market)),
         }
     }
 }

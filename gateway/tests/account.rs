@@ -5,47 +5,11 @@
 mod common;
 
 use ballast_gateway::{Gateway, ws_sign_hash};
-use ballast_types::{
-    Account, AccountId, Event, Hash, OrderId, PublicKey, Removal, Secret, Side, chain_hash,
-};
+use ballast_types::{Account, AccountId, Event, OrderId, Removal, Secret, Side, chain_hash};
 use common::client::{Ws, reach};
+use common::keys::{auth, challenge, log_in, watch};
 use common::{PERP, USDC, World, fill, start};
 use serde_json::{Value, json};
-
-/// How a client proves its key.
-fn auth(account: Account, secret: &Secret, sign: &Hash) -> Value {
-    let (key_type, key) = match secret.public() {
-        PublicKey::Ed25519(key) => ("ed25519", hex::encode(key)),
-        PublicKey::Secp256k1(key) => ("secp256k1", hex::encode(key)),
-    };
-    let signature = hex::encode(secret.sign(sign));
-    json!({
-        "op": "auth", "account": account.to_string(), "key_type": key_type, "key": key,
-        "signature": signature,
-    })
-}
-
-async fn challenge(ws: &mut Ws) -> Hash {
-    let answer = ws.call(json!({"op": "challenge"})).await;
-    let mut challenge = [0; 32];
-    hex::decode_to_slice(answer["challenge"].as_str().unwrap(), &mut challenge).unwrap();
-    challenge
-}
-
-async fn log_in(ws: &mut Ws, account: Account, secret: &Secret) -> Value {
-    let challenge = challenge(ws).await;
-    ws.call(auth(
-        account,
-        secret,
-        &ws_sign_hash(&chain_hash("gateway-test"), &challenge),
-    ))
-    .await
-}
-
-async fn watch(ws: &mut Ws, account: Account) -> Value {
-    let request = json!({"op": "subscribe", "channel": "account", "account": account.to_string()});
-    ws.call(request).await
-}
 
 struct Setting {
     gateway: Gateway,

@@ -5,12 +5,13 @@
 mod common;
 
 use ballast_app::view::{OrderView, WaitingView};
-use ballast_gateway::{Gateway, http_sign_hash};
+use ballast_gateway::Gateway;
 use ballast_types::{
     Account, AccountId, Condition, Distance, Event, MarketStatus, OrderId, PostOnly, PriceSource,
-    PublicKey, Removal, Secret, SelfTrade, SelfTradeScope, Side, TimeInForce, Trigger, chain_hash,
+    Removal, Secret, SelfTrade, SelfTradeScope, Side, TimeInForce, Trigger,
 };
 use common::client::{Ws, get, reach};
+use common::keys::{ask_as, proof};
 use common::{PERP, World, ask, fill, start};
 use serde_json::{Value, json};
 
@@ -41,33 +42,18 @@ fn stop(account: Account) -> OrderView {
         shown: 0,
         tif: TimeInForce::Ioc,
         waiting: Some(WaitingView {
-            trigger: Trigger {
+            trigger: Some(Trigger {
                 source: PriceSource::Index,
                 condition,
-            },
+            }),
+            twap: None,
+            dormant: 0,
             due: true,
             extreme: Some(1_310),
             max_fills: 32,
         }),
         ..ask(account)
     }
-}
-
-/// `authorization` of a key that signs a time.
-fn proof(secret: &Secret, time: u64) -> String {
-    let (key_type, key) = match secret.public() {
-        PublicKey::Ed25519(key) => ("ed25519", hex::encode(key)),
-        PublicKey::Secp256k1(key) => ("secp256k1", hex::encode(key)),
-    };
-    let signature = secret.sign(&http_sign_hash(&chain_hash("gateway-test"), time));
-    format!("Ballast {key_type} {key} {time} {}", hex::encode(signature))
-}
-
-async fn ask_as(gateway: &Gateway, path: &str, authorization: &str) -> (u16, Value) {
-    let request = reqwest::Client::new().get(format!("http://{}{path}", gateway.http_addr()));
-    let request = request.header("authorization", authorization);
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
 /// A gateway at block time 1,100, and an account with an iceberg and a trailing stop.
@@ -191,7 +177,9 @@ async fn blocks_tell_only_what_the_book_shows() {
             side: Side::Sell,
             price: 890,
             size: 9,
-            trigger,
+            dormant: 0,
+            trigger: Some(trigger),
+            twap: None,
             client_id: None,
         },
         Event::Rested {

@@ -164,7 +164,7 @@ pub enum Event {
         account: Account,
         /// Side.
         side: Side,
-        /// Limit.
+        /// Where it rests; of a pegged order not always its limit.
         price: Ticks,
         /// Size that rests, hidden lots included.
         size: Lots,

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod client;
+pub mod keys;
 
 use ballast_app::view::{
     AccountView, BookView, ChainView, LevelView, MarketView, MasterView, OrderView, PositionView,
@@ -10,8 +11,9 @@ use ballast_app::view::{
 use ballast_gateway::{Committed, Config, Gateway, Submit, SubmitError, View};
 use ballast_types::{
     Account, AccountId, AssetId, AssetSpec, BlockEvents, ChainSpec, Event, GroupId, GroupSpec,
-    KeyId, Limits, Lots, MarketId, MarketKind, MarketSpec, MarketStatus, OrderId, PostOnly,
-    SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, TimeMs, TxResult, tx_hash,
+    KeyId, Limits, Lots, MarketId, MarketKind, MarketSpec, MarketStatus, Matching, OrderId,
+    PostOnly, SelfTrade, SelfTradeScope, Sharing, Side, Ticks, TimeInForce, TimeMs, TxResult,
+    tx_hash,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -42,6 +44,8 @@ fn market(symbol: &str, kind: MarketKind, tick: &str, lot: &str) -> MarketSpec {
         initial_margin_ppm: 50_000,
         maintenance_margin_ppm: 25_000,
         mark: 1_000,
+        matching: Matching::Continuous,
+        sharing: Sharing::ProRata,
         self_trade: false,
         taker_hold: 0,
     }
@@ -296,6 +300,9 @@ pub fn ask(account: Account) -> OrderView {
         market: PERP,
         side: Side::Sell,
         price: 1_234,
+        level: 1_234,
+        peg: None,
+        link: None,
         remaining: 50,
         display: None,
         shown: 50,

@@ -4,32 +4,50 @@ use crate::Model;
 use crate::authorise::Request;
 use crate::margin::{Open, Rate};
 use crate::state::{Place, Stamp, reducible};
-use crate::trigger;
+use crate::{trigger, twap};
 use ballast_types::{
-    Account, ActionKey, Atoms, Class, Code, Limits, Lots, MarketKind, MarketSpec, MarketStatus,
-    Order, OrderId, PostOnly, Rank, Side, TimeInForce,
+    Account, ActionKey, Atoms, Class, Code, Limits, LinkKind, LinkRule, Lots, MarketKind,
+    MarketSpec, MarketStatus, Matching, Order, OrderId, PostOnly, Rank, Side, TimeInForce,
 };
 
 /// Largest position with all open orders of its market, in lots.
 const MAX_POSITION: i128 = 1 << 44;
 
-/// An order on its way into a book: new, an amended one that enters again, or a triggered one.
+/// How the first order of an action is linked.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkTerms {
+    pub(crate) kind: LinkKind,
+    pub(crate) rule: LinkRule,
+    pub(crate) legs: Vec<Entry>,
+}
+
+/// An order on its way into a book: new, an amended one that enters again, a triggered one, or a
+/// slice.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) account: Account,
     pub(crate) key: ActionKey,
     /// Where its result goes; a triggered order has none.
     pub(crate) place: Option<Place>,
-    /// What it asks for. Admission may cut its size. It has a trigger when it is to wait.
+    /// What it asks for. Admission may cut its size. It has a trigger or a schedule when it is to
+    /// wait.
     pub(crate) order: Order,
+    /// Lots before admission cut them.
+    pub(crate) asked: Lots,
     /// Lots that traded before an amend.
     pub(crate) filled: Lots,
     /// True when an amend made it, or its trigger: its sizes are not checked again.
     pub(crate) again: bool,
     /// The resting order that goes only when this one is admitted.
     pub(crate) replaces: Option<OrderId>,
-    /// The waiting order that it was so far.
+    /// The waiting order that it was so far, or of which it is a slice.
     pub(crate) triggered: Option<OrderId>,
+    /// Which slice it is.
+    pub(crate) slice: Option<u64>,
+    /// The orders that come with it.
+    pub(crate) link: Option<LinkTerms>,
+    /// It is a leg, and waits with or without a trigger.
+    pub(crate) leg: bool,
     /// It is to quote its market.
     pub(crate) quote: bool,
 }
@@ -41,10 +59,14 @@ impl Entry {
             key: request.key,
             place: Some(request.place),
             order: request.action,
+            asked: request.action.size,
             filled: 0,
             again: false,
             replaces: None,
             triggered: None,
+            slice: None,
+            link: None,
+            leg: false,
             quote: false,
         }
     }
@@ -70,9 +92,13 @@ impl Entry {
         (self.key.nonce, self.key.index)
     }
 
-    /// True when it is to wait for its trigger.
+    /// True when it is to wait.
     pub(crate) fn waits(&self) -> bool {
-        self.order.trigger.is_some()
+        self.leg || self.order.waits()
+    }
+
+    pub(crate) fn legs(&self) -> &[Entry] {
+        self.link.as_ref().map_or(&[], |terms| &terms.legs)
     }
 
     /// True when it needs a place of its own among the account's orders of the group.
@@ -89,6 +115,14 @@ impl Model {
             action: entry.key,
         });
         for entry in entries {
+            if entry.link.is_some() {
+                self.admit_linked(entry);
+                continue;
+            }
+            if entry.slice.is_some() && entry.asked == 0 {
+                self.block.admitted.push(entry);
+                continue;
+            }
             match self.admitted_lots(&entry) {
                 Ok(lots) => {
                     self.coverage
@@ -103,8 +137,8 @@ impl Model {
                     Some(place) => self.answer_code(place, code),
                     None => {
                         let name = format!("triggered order refused, {}", code.name());
-                        self.coverage.count(&name);
-                        self.block.refused.push(entry);
+                        self.coverage.count_if(entry.slice.is_none(), &name);
+                        self.block.refused.push((entry, code));
                     }
                 },
             }
@@ -112,7 +146,7 @@ impl Model {
     }
 
     /// All checks in their order. Returns how many lots are admitted.
-    fn admitted_lots(&mut self, entry: &Entry) -> Result<Lots, Code> {
+    pub(crate) fn admitted_lots(&mut self, entry: &Entry) -> Result<Lots, Code> {
         if let Some(old) = entry.replaces {
             let rests = self.state.orders.contains_key(&old);
             if !rests || self.is_replaced(old) {
@@ -160,7 +194,10 @@ impl Model {
             MarketStatus::PostOnly if entry.class() == Class::Take => {
                 return Err(Code::MarketPostOnly);
             }
-            MarketStatus::PostOnly | MarketStatus::Open => {}
+            MarketStatus::Auction if !order.may_rest() && !entry.waits() => {
+                return Err(Code::MarketAuction);
+            }
+            MarketStatus::PostOnly | MarketStatus::Open | MarketStatus::Auction => {}
         }
         if !(1..=market.max_price).contains(&order.price) {
             return Err(Code::BadPrice);
@@ -184,8 +221,16 @@ impl Model {
         if order.client_id == Some(0) {
             return Err(Code::BadClientId);
         }
-        match &order.trigger {
-            Some(trigger) if !trigger::is_valid(trigger, market) => Err(Code::BadTrigger),
+        if let Some(trigger) = &order.trigger
+            && !trigger::is_valid(trigger, market)
+        {
+            return Err(Code::BadTrigger);
+        }
+        if !is_good_peg(order, market) {
+            return Err(Code::BadPeg);
+        }
+        match &order.twap {
+            Some(twap) if !twap::is_valid(order, twap, market) => Err(Code::BadTwap),
             _ => Ok(()),
         }
     }
@@ -224,7 +269,7 @@ impl Model {
             self.coverage.count("notional too large");
             return Err(Code::BadNotional);
         }
-        let entered_before = entry.again && entry.triggered.is_none();
+        let entered_before = entry.again && entry.triggered.is_none() || entry.slice.is_some();
         if notional < market.min_notional && !order.reduce_only && !entered_before {
             self.coverage.count("notional too small");
             return Err(Code::BadNotional);
@@ -241,12 +286,12 @@ impl Model {
         Ok(())
     }
 
-    /// Entries of the same account and group that this pass has admitted.
+    /// Entries of the same account and group that this pass has admitted, legs too.
     fn admitted_beside(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
         let (account, group) = (entry.account, self.group_of(entry.order.market));
-        self.block
-            .admitted
-            .iter()
+        let admitted = self.block.admitted.iter();
+        admitted
+            .flat_map(|entry| [entry].into_iter().chain(entry.legs()))
             .filter(move |e| e.account == account && self.group_of(e.order.market) == group)
     }
 
@@ -403,6 +448,17 @@ fn check_sizes(order: &Order, market: &MarketSpec) -> Result<(), Code> {
         Some(display) if display < market.min_size || !order.may_rest() => Err(Code::BadDisplay),
         _ => Ok(()),
     }
+}
+
+/// Whether an order is not pegged, or one that may be, within its market's prices.
+fn is_good_peg(order: &Order, market: &MarketSpec) -> bool {
+    let offsets = -market.max_price..=market.max_price;
+    let may = order.post_only == PostOnly::Slide
+        && !order.waits()
+        && market.matching == Matching::Continuous;
+    order
+        .peg
+        .is_none_or(|peg| may && offsets.contains(&peg.offset))
 }
 
 /// How many resting orders an order may meet.

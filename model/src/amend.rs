@@ -4,7 +4,9 @@ use crate::Model;
 use crate::admit::{Entry, check_max_fills};
 use crate::authorise::Request;
 use crate::state::{PlacedOrder, part_of};
-use ballast_types::{Amend, Code, GroupId, OrderId, OrderRef, PostOnly, Quotes, Removal, ticket};
+use ballast_types::{
+    Amend, Code, GroupId, Lots, OrderId, OrderRef, PostOnly, Quotes, Removal, ticket,
+};
 
 /// What changes orders that rest or wait.
 #[derive(Clone, Debug)]
@@ -49,6 +51,9 @@ impl Model {
         let amend = &request.action;
         let group = group_of(amend);
         let order = self.amended(group, request).ok_or(Code::UnknownOrder)?;
+        if self.link(order.id).is_some() {
+            return Err(Code::OrderLinked);
+        }
         let market = &self.spec.markets[order.market.index()];
         if !(1..=market.max_price).contains(&amend.price) {
             return Err(Code::BadPrice);
@@ -74,7 +79,7 @@ impl Model {
         }
         let kept = part_of(Code::Ok, Some(order.id));
         if self.state.waiting.contains_key(&order.id) {
-            self.amend_waiting(group, order.id, amend);
+            self.amend_waiting(group, order.id, amend, lots);
             self.answer(request.place, kept);
             return Ok(None);
         }
@@ -98,6 +103,8 @@ impl Model {
             .count_if(order.display.is_some(), "iceberg order enters again");
         let name = format!("quote amended, keep {}", amend.keep_on_reject);
         self.coverage.count_if(order.quote, &name);
+        self.coverage
+            .count_if(order.peg.is_some(), "pegged order enters again");
         Ok(Some(entry_again(request, &order, lots)))
     }
 
@@ -115,33 +122,33 @@ impl Model {
     }
 
     /// A waiting order takes its new values in its place.
-    fn amend_waiting(&mut self, group: GroupId, id: OrderId, amend: &Amend) {
+    fn amend_waiting(&mut self, group: GroupId, id: OrderId, amend: &Amend, lots: Lots) {
         let triggered = self.block.triggered.contains(&id);
         let waiting = self.state.waiting.get_mut(&id).expect("it waits");
         self.coverage.count("waiting order amended");
         self.coverage
             .count_if(waiting.due, "waiting order amended when due");
         self.coverage.count_if(triggered, "triggered order amended");
+        self.coverage
+            .count_if(waiting.placed.filled > 0, "TWAP order amended under way");
         waiting.placed.price = amend.price;
-        waiting.placed.remaining = amend.size;
+        waiting.placed.level = amend.price;
+        waiting.placed.remaining = lots;
         waiting.max_fills = amend.max_fills;
         let event = waiting.event();
         self.group_event(group, event);
     }
 }
 
-fn entry_again(request: &Request<Amend>, order: &PlacedOrder, lots: i64) -> Entry {
+fn entry_again(request: &Request<Amend>, order: &PlacedOrder, lots: Lots) -> Entry {
     let amend = &request.action;
+    let terms = order.terms(amend.price, lots, amend.max_fills);
     Entry {
-        account: request.account,
-        key: request.key,
-        place: Some(request.place),
-        order: order.terms(amend.price, lots, amend.max_fills),
         filled: order.filled,
         again: true,
         replaces: amend.keep_on_reject.then_some(order.id),
-        triggered: None,
         quote: order.quote,
+        ..Entry::new(&request.with(terms))
     }
 }
 

@@ -228,6 +228,7 @@ impl Model {
                 Ok(())
             }
             Action::Scale(scale) => self.scale(scale, request, intents),
+            Action::Linked(linked) => self.linked(linked, request, intents),
             Action::Quotes(quotes) => {
                 self.check_quotes(quotes, request)?;
                 self.coverage.count_if(by_agent, "quotes of an agent");
@@ -465,5 +466,6 @@ fn kind(action: &Action) -> &'static str {
         Action::Scale(_) => "action Scale",
         Action::Quotes(_) => "action Quotes",
         Action::SetProtection(_) => "action SetProtection",
+        Action::Linked(_) => "action Linked",
     }
 }

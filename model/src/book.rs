@@ -16,7 +16,7 @@ impl Model {
             .filter(|order| order.market == market && order.side == side)
             .cloned()
             .collect();
-        orders.sort_by_key(|order| (-sign(side) * order.price, order.priority));
+        orders.sort_by_key(|order| (-sign(side) * order.level, order.priority));
         orders
     }
 
@@ -29,8 +29,8 @@ impl Model {
     ) -> Option<PlacedOrder> {
         let best = self.side(market, side).into_iter().next()?;
         let crosses = match side {
-            Side::Buy => best.price >= price,
-            Side::Sell => best.price <= price,
+            Side::Buy => best.level >= price,
+            Side::Sell => best.level <= price,
         };
         crosses.then_some(best)
     }
@@ -41,8 +41,8 @@ impl Model {
             let mut levels: Vec<(Ticks, Lots)> = Vec::new();
             for order in self.side(market, side) {
                 match levels.last_mut() {
-                    Some((price, size)) if *price == order.price => *size += order.shown,
-                    _ => levels.push((order.price, order.shown)),
+                    Some((price, size)) if *price == order.level => *size += order.shown,
+                    _ => levels.push((order.level, order.shown)),
                 }
             }
             levels
@@ -62,7 +62,7 @@ impl Model {
         })
     }
 
-    /// Takes an order out of its book, or ends its waiting.
+    /// Takes an order out of its book, or ends its waiting, and dooms what it is linked with.
     pub(crate) fn remove(&mut self, id: OrderId, reason: Removal) -> Event {
         let waited = self.state.waiting.remove(&id).map(|waiting| waiting.placed);
         self.coverage.count_if(
@@ -72,6 +72,7 @@ impl Model {
         let order = waited
             .or_else(|| self.state.orders.remove(&id))
             .expect("only orders that rest or wait are removed");
+        self.leave_link(id);
         Event::Removed {
             market: order.market,
             order: order.id,
@@ -82,15 +83,27 @@ impl Model {
         }
     }
 
-    /// Makes a resting order smaller in its place. Hidden lots go first.
+    /// Removes an order in a pass that takes off at once what that dooms.
+    pub(crate) fn remove_now(&mut self, id: OrderId, reason: Removal) -> Vec<Event> {
+        let mut events = vec![self.remove(id, reason)];
+        events.extend(self.take_off());
+        events
+    }
+
+    /// True while the order rests or waits.
+    pub(crate) fn is_placed(&self, id: OrderId) -> bool {
+        self.state.orders.contains_key(&id) || self.state.waiting.contains_key(&id)
+    }
+
+    /// Makes an order smaller in its place. Hidden lots go first.
     pub(crate) fn shrink(&mut self, order: OrderId, size: Lots, reason: Removal) -> Event {
-        let order = self
-            .state
-            .orders
-            .get_mut(&order)
-            .expect("only resting orders shrink");
+        let waiting = self.state.waiting.get_mut(&order);
+        let order = waiting
+            .map(|waiting| &mut waiting.placed)
+            .or_else(|| self.state.orders.get_mut(&order))
+            .expect("only orders that rest or wait shrink");
         self.coverage.count_if(
-            order.shown < order.remaining,
+            order.shown > 0 && order.shown < order.remaining,
             &format!("hidden lots reduced, {reason:?}"),
         );
         order.remaining = size;

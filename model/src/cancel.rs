@@ -34,10 +34,12 @@ impl Model {
 
     fn cancel_in(&mut self, group: GroupId, account: Account, cancel: &Cancel) {
         for order in self.placed_by(account, group) {
-            if self.names(cancel, &order) {
+            if self.names(cancel, &order) && self.is_placed(order.id) {
                 self.coverage.count_if(order.quote, "quote cancelled");
-                let event = self.remove(order.id, Removal::Cancelled);
-                self.group_event(group, event);
+                let linked = self.link(order.id).is_some();
+                self.coverage.count_if(linked, "linked order cancelled");
+                let events = self.remove_now(order.id, Removal::Cancelled);
+                self.group_events(group, events);
             }
         }
     }

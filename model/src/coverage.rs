@@ -276,6 +276,12 @@ impl Coverage {
             Event::Position { .. } => self.count("event Position"),
             Event::Book { .. } => self.count("event Book"),
             Event::Protected { .. } => self.count("event Protected"),
+            Event::Sliced { .. } => self.count("event Sliced"),
+            Event::Moved { .. } => self.count("event Moved"),
+            Event::Auction { traded, .. } => {
+                self.count("event Auction");
+                self.count_if(*traded > 0, "event Auction with fills");
+            }
         }
     }
 }

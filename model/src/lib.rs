@@ -4,23 +4,27 @@
 //! whenever it needs it. The fast application is compared with it block by block. It depends on
 //! `ballast-types` only, so that the two share encodings and nothing that decides.
 //!
-//! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer` and `scale`,
-//! `cancel` and `amend` with `quote`, `admit`, `matching` with `meeting` and `protect`, `settle`;
-//! `margin` holds the formulas that they share.
+//! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer`, `scale` and
+//! `linked`, `cancel` and `amend` with `quote`, `admit`, `matching` with `meeting`, `protect`, `link`,
+//! `peg`, `twap` and `auction`, `settle`; `margin` holds the formulas that they share.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod admit;
 mod amend;
+mod auction;
 mod authorise;
 mod book;
 mod cancel;
 mod coverage;
 mod invariants;
+mod link;
+mod linked;
 mod margin;
 mod matching;
 mod meeting;
 mod open;
+mod peg;
 mod protect;
 mod quote;
 mod scale;
@@ -31,12 +35,15 @@ mod sweep;
 mod tests;
 mod transfer;
 mod trigger;
+mod twap;
 pub mod workload;
 
 pub use coverage::Coverage;
+pub use link::Link;
 pub use margin::Margin;
 pub use protect::Protection;
 pub use state::{PlacedOrder, WaitingOrder};
+pub use twap::Schedule;
 
 use ballast_types::{
     Account, AssetId, Atoms, BlockEvents, ChainSpec, Hash, Lots, MarketId, MarketStatus, OrderId,
@@ -101,8 +108,9 @@ impl Model {
         self.flush_group_events();
         entries.extend(intents.orders);
         entries.extend(self.triggered_entries());
+        entries.extend(self.slice_entries());
         self.admit(entries);
-        self.match_entries();
+        self.match_entries(&before);
         self.close(&before)
     }
 

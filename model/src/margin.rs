@@ -1,7 +1,7 @@
 //! Values per lot, requirement, equity, and the rules about risk that are made of them.
 
 use crate::Model;
-use crate::state::{reducible, sign};
+use crate::state::{PlacedOrder, reducible, sign};
 use ballast_types::{
     Account, AssetId, Atoms, Lots, MarketId, MarketKind, MarketSpec, OrderId, Side, Ticks,
 };
@@ -152,12 +152,7 @@ impl Model {
         let resting = self.state.orders.values();
         let resting = resting
             .filter(|order| order.account == account && !self.is_replaced(order.id))
-            .map(|order| Open {
-                market: order.market,
-                side: order.side,
-                price: order.price,
-                lots: order.remaining,
-            });
+            .map(PlacedOrder::open);
         let admitted = self
             .block
             .admitted

@@ -3,16 +3,19 @@
 use crate::Model;
 use crate::admit::Entry;
 use crate::meeting::{Stop, Taker, shown_of};
+use crate::settle::Before;
 use crate::state::{PlacedOrder, sign};
 use ballast_types::{
     Account, Code, Event, GroupId, GroupKey, Lots, MarketId, OrderId, PartResult, PostOnly,
-    Removal, Side, TimeInForce, ticket,
+    Removal, Side, Ticks, TimeInForce, ticket,
 };
 
 impl Model {
-    pub(crate) fn match_entries(&mut self) {
+    pub(crate) fn match_entries(&mut self, before: &Before) {
+        self.find_collecting();
         let mut entries = std::mem::take(&mut self.block.admitted);
-        entries.extend(self.block.refused.clone());
+        let refused = self.block.refused.iter();
+        entries.extend(refused.map(|(entry, _)| entry.clone()));
         for group in self.groups() {
             let mut here: Vec<Entry> = entries
                 .iter()
@@ -29,54 +32,93 @@ impl Model {
                 let event = self.remove(old, Removal::Amended);
                 self.group_event(group, event);
             }
+            self.move_pegs(group);
             for entry in here {
-                let place = entry.place;
-                let result = self.enter(group, entry);
-                if let (Some(place), Some(result)) = (place, result) {
-                    self.answer(place, result);
-                }
+                self.enter(group, entry);
+                self.block.taking = None;
+                let events = self.take_off();
+                self.group_events(group, events);
+                self.remove_protected();
             }
+            self.auctions(group, before);
             self.trim(group);
         }
     }
 
-    /// Gives an order its id, if it has none, and lets it wait, or trade and rest. A triggered
-    /// order that was refused only ends.
-    fn enter(&mut self, group: GroupId, entry: Entry) -> Option<PartResult> {
-        let id = match entry.triggered {
-            Some(id) if self.block.refused.iter().any(|e| e.triggered == Some(id)) => {
-                let event = self.remove(id, Removal::Refused);
-                self.group_event(group, event);
-                return None;
+    fn enter(&mut self, group: GroupId, entry: Entry) {
+        match (entry.triggered, entry.slice, entry.place) {
+            (Some(id), Some(at), _) => self.enter_slice(group, entry, id, at),
+            (Some(id), None, _) => self.enter_triggered(group, entry, id),
+            (None, _, _) if entry.link.is_some() => self.enter_linked(group, &entry),
+            (None, _, place) => {
+                let id = self.next_id(group);
+                let result = self.enter_as(group, &entry, id);
+                self.answer(place.expect("an action has a result"), result);
             }
-            Some(id) => {
-                self.state.waiting.remove(&id);
-                id
-            }
-            None => {
-                self.state.ids += 1;
-                OrderId(u64::from(group.0) << 50 | self.state.ids)
-            }
+        }
+    }
+
+    pub(crate) fn next_id(&mut self, group: GroupId) -> OrderId {
+        self.state.ids += 1;
+        OrderId(u64::from(group.0) << 50 | self.state.ids)
+    }
+
+    /// Why pass 3 refused the triggered order, or the slice of the order, if it did.
+    pub(crate) fn refusal_of(&self, id: OrderId) -> Option<Code> {
+        let mut refused = self.block.refused.iter();
+        let found = refused.find(|(entry, _)| entry.triggered == Some(id));
+        found.map(|(_, code)| *code)
+    }
+
+    /// A triggered order waits no longer. One that was refused only ends.
+    fn enter_triggered(&mut self, group: GroupId, mut entry: Entry, id: OrderId) {
+        let Some(waiting) = self.state.waiting.get(&id) else {
+            self.coverage.count("triggered leg gone before its turn");
+            return;
         };
+        let left = waiting.placed.remaining;
+        self.coverage
+            .count_if(left < entry.asked, "triggered leg shrunk before its turn");
+        if self.refusal_of(id).is_some() {
+            let event = self.remove(id, Removal::Refused);
+            self.group_event(group, event);
+            return;
+        }
+        entry.order.size = entry.order.size.min(left);
+        self.coverage
+            .count_if(self.link(id).is_some(), "triggered order of a link enters");
+        self.leg_enters(group, id, entry.asked);
+        self.state.waiting.remove(&id);
+        self.enter_as(group, &entry, id);
+    }
+
+    /// Lets an order wait, or trade and rest.
+    pub(crate) fn enter_as(&mut self, group: GroupId, entry: &Entry, id: OrderId) -> PartResult {
         let (code, filled) = if entry.waits() {
-            (self.wait(group, &entry, id), 0)
+            (self.wait(group, entry, id), 0)
         } else if entry.order.may_take() {
-            self.match_taker(Taker::new(entry, id))
+            self.match_taker(Taker::new(entry.clone(), id))
         } else {
-            (self.post(entry, id), 0)
+            (self.post(entry.clone(), id), 0)
         };
-        Some(PartResult {
+        if !self.is_placed(id) {
+            self.leave_link(id);
+        }
+        PartResult {
             code,
             order: Some(id),
             filled,
-        })
+        }
     }
 
     /// Rests a post-only order, one tick behind the other side's best price if it slides.
     fn post(&mut self, mut entry: Entry, id: OrderId) -> Code {
         let (market, side) = (entry.order.market, entry.order.side);
+        if let Some(peg) = entry.order.peg {
+            return self.post_pegged(&Taker::new(entry, id), peg);
+        }
         if let Some(best) = self.crossing(market, side.opposite(), entry.order.price) {
-            let price = best.price - sign(side);
+            let price = best.level - sign(side);
             let most = self.spec.markets[market.index()].max_price;
             let slides = entry.order.post_only == PostOnly::Slide;
             if !slides || !(1..=most).contains(&price) {
@@ -87,12 +129,17 @@ impl Model {
             self.coverage.count(&format!("slide, {side:?}"));
             entry.order.price = price;
         }
-        self.rest(&Taker::new(entry, id))
+        let price = entry.order.price;
+        self.rest(&Taker::new(entry, id), price)
     }
 
     /// Matches an order that may take. Returns its code and what it traded.
     fn match_taker(&mut self, mut taker: Taker) -> (Code, Lots) {
-        let untouched = (taker.entry.order.tif == TimeInForce::Fok).then(|| self.clone());
+        let fok = taker.entry.order.tif == TimeInForce::Fok;
+        if self.collects(taker.entry.order.market) {
+            return (self.collect(&taker), 0);
+        }
+        let untouched = fok.then(|| self.clone());
         let lots = taker.remaining;
         let stop = self.take(&mut taker);
         if let Some(untouched) = untouched {
@@ -108,31 +155,46 @@ impl Model {
             self.coverage
                 .count_if(protected, "FOK order filled with a protection");
         }
-        let code = match stop {
-            Stop::SelfTrade if taker.remaining == 0 => Code::SelfTrade,
-            _ if taker.remaining == 0 => Code::Ok,
-            _ => self.finish(&taker, stop),
+        let order = &taker.entry.order;
+        let code = if stop == Stop::NoMatch && taker.remaining > 0 && order.may_rest() {
+            self.rest(&taker, order.price)
+        } else {
+            self.drop_rest(&taker, stop)
         };
-        self.remove_protected();
         (code, taker.traded)
     }
 
-    /// Cancels or rests what is left of a taking order.
-    fn finish(&mut self, taker: &Taker, stop: Stop) -> Code {
-        let (reason, code) = match stop {
-            Stop::NoMatch if taker.entry.order.may_rest() => return self.rest(taker),
-            Stop::NoMatch => (Removal::Ioc, Code::Ok),
-            Stop::FillLimit => (Removal::FillLimit, Code::FillLimit),
-            Stop::SelfTrade => (Removal::SelfTrade, Code::SelfTrade),
-            Stop::ReduceOnly => (Removal::ReduceOnly, reduce_only_code(taker)),
-            Stop::Uncovered => (Removal::Uncovered, Code::Uncovered),
+    /// Cancels what is left of a taking order.
+    fn drop_rest(&mut self, taker: &Taker, stop: Stop) -> Code {
+        let reason = match stop {
+            Stop::NoMatch => Removal::Ioc,
+            Stop::FillLimit => Removal::FillLimit,
+            Stop::SelfTrade => Removal::SelfTrade,
+            Stop::ReduceOnly => Removal::ReduceOnly,
+            Stop::Uncovered => Removal::Uncovered,
         };
-        self.removed(taker, taker.remaining, reason);
-        code
+        if taker.remaining > 0 {
+            self.removed(taker, taker.remaining, reason);
+        }
+        taker.code(stop)
+    }
+
+    /// In a market that collects an order that may take rests without a meeting.
+    fn collect(&mut self, taker: &Taker) -> Code {
+        let order = &taker.entry.order;
+        if order.tif == TimeInForce::Fok {
+            self.coverage.count("FOK order while the market collects");
+            self.removed(taker, taker.remaining, Removal::Ioc);
+            return Code::FokUnfilled;
+        }
+        let ioc = order.tif == TimeInForce::Ioc;
+        self.coverage.count_if(ioc, "IOC order rests");
+        self.coverage.count("order rests without a meeting");
+        self.rest(taker, order.price)
     }
 
     /// Puts what is left into the book, if a reduce-only order still has something to reduce.
-    fn rest(&mut self, taker: &Taker) -> Code {
+    pub(crate) fn rest(&mut self, taker: &Taker, level: Ticks) -> Code {
         let entry = &taker.entry;
         let mut size = taker.remaining;
         if entry.order.reduce_only {
@@ -140,13 +202,13 @@ impl Model {
             size = size.min(most);
             if size == 0 {
                 self.removed(taker, taker.remaining, Removal::ReduceOnly);
-                return reduce_only_code(taker);
+                return taker.code(Stop::ReduceOnly);
             }
             self.coverage
                 .count_if(size < taker.remaining, "reduce-only order rests in part");
         }
         self.make_room_for_quote(entry);
-        let mut order = self.place(entry, taker.id, size, taker.traded);
+        let mut order = self.place(entry, taker.id, level, size, taker.traded);
         order.shown = shown_of(order.display, size);
         self.coverage
             .count_if(order.shown < size, "iceberg order rests");
@@ -157,7 +219,7 @@ impl Model {
             order: order.id,
             account: order.account,
             side: order.side,
-            price: order.price,
+            price: order.level,
             size,
             shown: order.shown,
             client_id: order.client_id,
@@ -172,6 +234,7 @@ impl Model {
         &mut self,
         entry: &Entry,
         id: OrderId,
+        level: Ticks,
         remaining: Lots,
         traded: Lots,
     ) -> PlacedOrder {
@@ -182,6 +245,8 @@ impl Model {
             account: entry.account,
             side: order.side,
             price: order.price,
+            level,
+            peg: order.peg,
             remaining,
             shown: 0,
             display: order.display,
@@ -212,33 +277,24 @@ impl Model {
     }
 
     fn trim_side(&mut self, account: Account, market: MarketId, side: Side) {
-        let mut orders = self.side(market, side);
-        orders.retain(|order| order.account == account && order.reduce_only);
-        orders.sort_by_key(|order| std::cmp::Reverse(order.priority));
-        let total: i128 = orders.iter().map(|order| i128::from(order.remaining)).sum();
-        let mut excess = total - i128::from(self.may_reduce(account, market, side));
-        for order in orders {
-            if excess <= 0 {
+        loop {
+            let mut orders = self.side(market, side);
+            orders.retain(|order| order.account == account && order.reduce_only);
+            let total: i128 = orders.iter().map(|order| i128::from(order.remaining)).sum();
+            let excess = total - i128::from(self.may_reduce(account, market, side));
+            let newest = orders.into_iter().max_by_key(|order| order.priority);
+            let Some(newest) = newest.filter(|_| excess > 0) else {
                 return;
-            }
-            let remaining = i128::from(order.remaining);
-            let event = if remaining <= excess {
-                self.coverage.count("reduce-only order trimmed away");
-                self.remove(order.id, Removal::ReduceOnly)
-            } else {
-                let left = Lots::try_from(remaining - excess).expect("less than what rests");
-                self.shrink(order.id, left, Removal::ReduceOnly)
             };
-            excess -= remaining;
-            self.group_event(self.group_of(market), event);
+            let left = i128::from(newest.remaining) - excess;
+            let events = if left <= 0 {
+                self.coverage.count("reduce-only order trimmed away");
+                self.remove_now(newest.id, Removal::ReduceOnly)
+            } else {
+                let left = Lots::try_from(left).expect("less than what rests");
+                vec![self.shrink(newest.id, left, Removal::ReduceOnly)]
+            };
+            self.group_events(self.group_of(market), events);
         }
-    }
-}
-
-fn reduce_only_code(taker: &Taker) -> Code {
-    if taker.traded == 0 {
-        Code::ReduceOnly
-    } else {
-        Code::Ok
     }
 }

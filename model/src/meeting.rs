@@ -4,7 +4,7 @@ use crate::Model;
 use crate::admit::Entry;
 use crate::state::{PlacedOrder, reducible};
 use ballast_types::{
-    Account, Event, Lots, MarketId, OrderId, Removal, SelfTrade, SelfTradeScope, Side, Ticks,
+    Account, Code, Event, Lots, MarketId, OrderId, Removal, SelfTrade, SelfTradeScope, Side, Ticks,
 };
 
 /// Why a taking order went no further although lots remain.
@@ -47,6 +47,19 @@ impl Taker {
             refreshes: 0,
         }
     }
+
+    /// What its result says when it has stopped.
+    pub(crate) fn code(&self, stop: Stop) -> Code {
+        match stop {
+            Stop::SelfTrade => Code::SelfTrade,
+            _ if self.remaining == 0 => Code::Ok,
+            Stop::NoMatch => Code::Ok,
+            Stop::FillLimit => Code::FillLimit,
+            Stop::ReduceOnly if self.traded == 0 => Code::ReduceOnly,
+            Stop::ReduceOnly => Code::Ok,
+            Stop::Uncovered => Code::Uncovered,
+        }
+    }
 }
 
 impl Model {
@@ -54,7 +67,8 @@ impl Model {
     pub(crate) fn take(&mut self, taker: &mut Taker) -> Stop {
         let order = taker.entry.order;
         while taker.remaining > 0 {
-            let Some(maker) = self.crossing(order.market, order.side.opposite(), order.price)
+            self.block.taking = Some((taker.id, taker.remaining));
+            let Some(mut maker) = self.crossing(order.market, order.side.opposite(), order.price)
             else {
                 break;
             };
@@ -65,7 +79,17 @@ impl Model {
             if maker.is_dead(self.block.time, self.block.height) {
                 self.coverage.count("expired maker removed");
                 self.remove_maker(&maker, Removal::Expired);
-            } else if self.is_self_trade(taker, &maker) {
+                continue;
+            }
+            let left = self.left_of(maker.id);
+            self.coverage
+                .count_if(left < maker.shown, "doomed maker met");
+            if left == 0 {
+                self.remove_maker(&maker, Removal::Linked);
+                continue;
+            }
+            maker.shown = maker.shown.min(left);
+            if self.is_self_trade(taker.entry.account, order.self_trade_scope, &maker) {
                 if self.prevent_self_trade(taker, &maker) {
                     return Stop::SelfTrade;
                 }
@@ -87,14 +111,18 @@ impl Model {
         Stop::NoMatch
     }
 
-    /// True when the taker must not trade with this maker.
-    fn is_self_trade(&self, taker: &Taker, maker: &PlacedOrder) -> bool {
-        let (taker, maker, order) = (taker.entry.account, maker.account, &taker.entry.order);
-        let in_scope = match order.self_trade_scope {
-            SelfTradeScope::Account => taker == maker,
-            SelfTradeScope::Master => taker.master == maker.master,
+    /// True when an account's order must not trade with this maker.
+    pub(crate) fn is_self_trade(
+        &self,
+        taker: Account,
+        scope: SelfTradeScope,
+        maker: &PlacedOrder,
+    ) -> bool {
+        let in_scope = match scope {
+            SelfTradeScope::Account => taker == maker.account,
+            SelfTradeScope::Master => taker.master == maker.account.master,
         };
-        in_scope && !self.spec.markets[order.market.index()].self_trade
+        in_scope && !self.spec.markets[maker.market.index()].self_trade
     }
 
     /// Does what the taker's mode says. Returns whether the taker stops.
@@ -125,6 +153,9 @@ impl Model {
     fn decrement(&mut self, taker: &mut Taker, maker: &PlacedOrder) {
         let lots = taker.remaining.min(maker.shown);
         let left = self.use_up(maker.id, lots);
+        if left.remaining == 0 {
+            self.leave_link(maker.id);
+        }
         self.coverage.count(if left.remaining == 0 {
             "decrement ends the maker"
         } else {
@@ -153,6 +184,7 @@ impl Model {
         self.group_event(self.group_of(market), event);
         self.removed(taker, lots, reason);
         taker.remaining -= lots;
+        self.block.taking = Some((taker.id, taker.remaining));
         self.coverage
             .count_if(taker.remaining == 0, "decrement ends the taker");
         let refreshes = left.shown == 0 && left.remaining > 0;
@@ -163,11 +195,12 @@ impl Model {
 
     /// Takes lots from what a resting order shows. Returns the order as it is then; it is gone when
     /// nothing remains of it.
-    fn use_up(&mut self, id: OrderId, lots: Lots) -> PlacedOrder {
+    pub(crate) fn use_up(&mut self, id: OrderId, lots: Lots) -> PlacedOrder {
         let orders = &mut self.state.orders;
         let order = orders.get_mut(&id).expect("it was found in the book");
         order.remaining -= lots;
-        order.shown -= lots;
+        // An auction trades hidden lots too.
+        order.shown = (order.shown - lots).max(0);
         let left = order.clone();
         if left.remaining == 0 {
             orders.remove(&id);
@@ -180,12 +213,7 @@ impl Model {
         if maker.shown > 0 || maker.remaining == 0 {
             return;
         }
-        let priority = self.state.next_priority();
-        let orders = &mut self.state.orders;
-        let order = orders.get_mut(&maker.id).expect("lots of it remain");
-        order.priority = priority;
-        order.shown = shown_of(order.display, order.remaining);
-        let (market, shown) = (order.market, order.shown);
+        self.show_next(maker.id);
         taker.met += 1;
         taker.refreshes += 1;
         self.coverage
@@ -194,11 +222,21 @@ impl Model {
             taker.met >= taker.entry.order.max_fills,
             "limit of meetings reached by a refresh",
         );
+    }
+
+    /// The next lots of an iceberg show at the back of its level.
+    pub(crate) fn show_next(&mut self, id: OrderId) {
+        let priority = self.state.next_priority();
+        let orders = &mut self.state.orders;
+        let order = orders.get_mut(&id).expect("lots of it remain");
+        order.priority = priority;
+        order.shown = shown_of(order.display, order.remaining);
+        let market = order.market;
         let event = Event::Refreshed {
             market,
-            order: maker.id,
-            account: maker.account,
-            shown,
+            order: id,
+            account: order.account,
+            shown: order.shown,
         };
         self.group_event(self.group_of(market), event);
     }
@@ -239,7 +277,7 @@ impl Model {
             }
         }
         let fee = self.spec.markets[maker.market.index()].maker_fee_ppm;
-        let most = self.allowed_lots(maker.account, maker.market, maker.side, maker.price, fee);
+        let most = self.allowed_lots(maker.account, maker.market, maker.side, maker.level, fee);
         self.coverage
             .count_if(most > 0 && most < lots, "uncovered maker cut");
         lots = lots.min(most);
@@ -261,7 +299,7 @@ impl Model {
             }
         }
         let fee = self.spec.markets[order.market.index()].taker_fee_ppm;
-        let most = self.allowed_lots(account, order.market, order.side, maker.price, fee);
+        let most = self.allowed_lots(account, order.market, order.side, maker.level, fee);
         self.coverage
             .count_if(most > 0 && most < lots, "uncovered taker cut");
         lots = lots.min(most);
@@ -276,7 +314,7 @@ impl Model {
     }
 
     /// Lots that the account's flag allows; all of them without it.
-    fn allowed_lots(
+    pub(crate) fn allowed_lots(
         &self,
         account: Account,
         market: MarketId,
@@ -291,44 +329,59 @@ impl Model {
         }
     }
 
-    fn remove_maker(&mut self, maker: &PlacedOrder, reason: Removal) {
+    pub(crate) fn remove_maker(&mut self, maker: &PlacedOrder, reason: Removal) {
         let event = self.remove(maker.id, reason);
         self.group_event(self.group_of(maker.market), event);
     }
 
     /// One fill. It is settled at once: nothing in this pass looks at balances.
     fn trade(&mut self, maker: &PlacedOrder, taker: &mut Taker, lots: Lots) {
-        let market = maker.market;
+        let left_before = [maker.id, taker.id].map(|id| self.left_of(id));
         let left = self.use_up(maker.id, lots);
         if let Some(order) = self.state.orders.get_mut(&maker.id) {
             order.filled += lots;
         }
         taker.remaining -= lots;
         taker.traded += lots;
-        self.coverage
-            .count_if(taker.entry.triggered.is_some(), "triggered order trades");
+        self.block.taking = Some((taker.id, taker.remaining));
+        let triggered = taker.entry.triggered.is_some() && taker.entry.slice.is_none();
+        self.coverage.count_if(triggered, "triggered order trades");
         let taker_account = taker.entry.account;
+        self.fill(maker, taker.id, taker_account, lots);
+        self.act_on_links(maker.id, lots, left_before[0]);
+        self.act_on_links(taker.id, lots, left_before[1]);
+        self.refresh(taker, &left);
+    }
+
+    /// Settles and tells of a fill at the maker's level.
+    pub(crate) fn fill(
+        &mut self,
+        maker: &PlacedOrder,
+        taker: OrderId,
+        taker_account: Account,
+        lots: Lots,
+    ) {
+        let market = maker.market;
         let (maker_fee, taker_fee) = self.settle(maker, taker_account, lots);
         self.block
             .traded
             .extend([(maker.account, market), (taker_account, market)]);
         self.state.trades[market.index()] += 1;
-        self.state.lasts[market.index()] = maker.price;
+        self.state.lasts[market.index()] = maker.level;
         let fill = Event::Fill {
             market,
             trade: self.state.trades[market.index()],
             maker: maker.id,
             maker_account: maker.account,
-            taker: taker.id,
+            taker,
             taker_account,
-            taker_side: taker.entry.order.side,
-            price: maker.price,
+            taker_side: maker.side.opposite(),
+            price: maker.level,
             size: lots,
             maker_fee,
             taker_fee,
         };
         self.group_event(self.group_of(market), fill);
-        self.refresh(taker, &left);
     }
 
     /// The event for lots of an order that came in and never rested.

@@ -25,6 +25,7 @@ impl Model {
         self.switch_off();
         for group in self.groups() {
             self.trigger(group);
+            self.slice(group);
         }
         self.sweep_uncovered();
         unpacked

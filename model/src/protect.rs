@@ -178,7 +178,7 @@ impl Model {
     /// What a lot of a quote counts as notional, and as delta: at the mark, or at its price.
     fn quote_values(&self, maker: &PlacedOrder) -> (Atoms, Atoms) {
         let spec = &self.spec.markets[maker.market.index()];
-        let paid = Atoms::from(maker.price) * spec.tick_value;
+        let paid = Atoms::from(maker.level) * spec.tick_value;
         let value = match spec.kind {
             MarketKind::Spot { .. } => paid,
             MarketKind::Perpetual => self.value(maker.market),

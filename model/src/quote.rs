@@ -73,7 +73,7 @@ impl Model {
         let old = self.quoted(part.account, market, side);
         if let Some(old) = &old
             && old.price == wanted.price
-            && (least..=old.remaining).contains(&wanted.size)
+            && (wanted.size == old.remaining || (least..old.remaining).contains(&wanted.size))
         {
             if wanted.size < old.remaining {
                 let event = self.shrink(old.id, wanted.size, Removal::Amended);
@@ -106,6 +106,8 @@ impl Model {
             self_trade_scope: SelfTradeScope::Account,
             display: None,
             trigger: None,
+            peg: None,
+            twap: None,
         };
         Some(Entry {
             quote: true,

@@ -37,7 +37,8 @@ fn expand(scale: &Scale) -> Option<Vec<Order>> {
     let good = ORDERS.contains(&scale.orders)
         && LAST_SIZE_PPM.contains(&scale.last_size_ppm)
         && first.may_rest()
-        && first.trigger.is_none();
+        && first.peg.is_none()
+        && !first.waits();
     if !good {
         return None;
     }

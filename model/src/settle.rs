@@ -18,15 +18,15 @@ impl Model {
         lots: Lots,
     ) -> (Atoms, Atoms) {
         let spec = &self.spec.markets[maker.market.index()];
-        let maker_fee = Atoms::from(lots) * fee(spec, maker.price, spec.maker_fee_ppm);
-        let taker_fee = Atoms::from(lots) * fee(spec, maker.price, spec.taker_fee_ppm);
+        let maker_fee = Atoms::from(lots) * fee(spec, maker.level, spec.maker_fee_ppm);
+        let taker_fee = Atoms::from(lots) * fee(spec, maker.level, spec.taker_fee_ppm);
         let healthy = |model: &Self, account| model.equity(account) >= model.held(account);
         let before = [healthy(self, maker.account), healthy(self, taker)];
         for (account, side, fee) in [
             (maker.account, maker.side, maker_fee),
             (taker, maker.side.opposite(), taker_fee),
         ] {
-            self.settle_side(account, maker.market, side, maker.price, lots);
+            self.settle_side(account, maker.market, side, maker.level, lots);
             self.state
                 .add_balance(account, self.spec.margin_asset, -fee);
             self.state.fee_pool += fee;
@@ -139,6 +139,13 @@ pub(crate) struct Before {
     balances: BTreeMap<(Account, AssetId), Atoms>,
     positions: BTreeMap<(Account, MarketId), Position>,
     books: Vec<(MarketId, Levels)>,
+}
+
+impl Before {
+    /// The levels of a market.
+    pub(crate) fn levels(&self, market: MarketId) -> &Levels {
+        &self.books[market.index()].1
+    }
 }
 
 /// Changes a perpetual position by `signed` lots at `lot_cost` each. Returns the cash that closing

@@ -2,10 +2,12 @@
 
 use crate::Model;
 use crate::admit::Entry;
+use crate::link::Link;
 use crate::protect::Protection;
+use crate::twap::Schedule;
 use ballast_types::{
     Account, AccountId, ActionResult, AssetId, Atoms, ChainSpec, Code, Event, GroupId, Hash, KeyId,
-    Lots, MarketId, MarketStatus, Order, OrderId, PartResult, PostOnly, PriceKind, SelfTrade,
+    Lots, MarketId, MarketStatus, Order, OrderId, PartResult, Peg, PostOnly, PriceKind, SelfTrade,
     SelfTradeScope, SetAgent, Side, Ticks, TimeInForce, TimeMs, Trigger, TxResult,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +22,7 @@ pub(crate) struct Position {
 /// Nonce and index of an action: what floors compare.
 pub(crate) type Stamp = (u64, u16);
 
-/// An order that rests in a book, or waits for its trigger.
+/// An order that rests in a book, or waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedOrder {
     /// Id in the numbering of the model: the group in the upper 14 bits, then a running number.
@@ -33,6 +35,10 @@ pub struct PlacedOrder {
     pub side: Side,
     /// Limit.
     pub price: Ticks,
+    /// Where it rests: at its limit, unless it is pegged.
+    pub level: Ticks,
+    /// What its level follows.
+    pub peg: Option<Peg>,
     /// Lots that still rest or wait, hidden ones included.
     pub remaining: Lots,
     /// Lots that the book shows: all of them, unless it is an iceberg. None of one that waits.
@@ -65,7 +71,8 @@ pub struct PlacedOrder {
     pub height: u64,
 }
 
-/// An order that waits for its trigger. It is in no book and in no requirement.
+/// An order that waits for its trigger, for the order that it is linked with, or for the times of
+/// its slices. It is in no book and in no requirement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingOrder {
     /// The order itself.
@@ -73,11 +80,16 @@ pub struct WaitingOrder {
     /// How many resting orders it may meet when it enters.
     pub max_fills: u16,
     /// What it waits for.
-    pub trigger: Trigger,
+    pub trigger: Option<Trigger>,
+    /// Its slices.
+    pub twap: Option<Schedule>,
+    /// Lots that wait for fills of the order that it is linked with.
+    pub dormant: Lots,
     /// Of a trailing order that is active, the best price seen since: the highest for an ask, the
     /// lowest for a bid.
     pub extreme: Option<Ticks>,
-    /// The condition held once; it enters as soon as the market is open and its turn comes.
+    /// The condition held once, or there is none and some lots are not dormant; it enters as soon as
+    /// the market is open and its turn comes.
     pub due: bool,
 }
 
@@ -122,6 +134,8 @@ pub(crate) struct State {
     /// Orders that rest.
     pub(crate) orders: BTreeMap<OrderId, PlacedOrder>,
     pub(crate) waiting: BTreeMap<OrderId, WaitingOrder>,
+    /// Orders that live and die together.
+    pub(crate) links: Vec<Link>,
     /// Deadlines of the dead man's switches that are armed.
     pub(crate) deadlines: BTreeMap<Account, TimeMs>,
     pub(crate) floors: BTreeMap<(Account, GroupId), Floors>,
@@ -170,10 +184,22 @@ pub(crate) struct Block {
     pub(crate) group_events: BTreeMap<GroupId, Vec<Event>>,
     /// Waiting orders that enter in this block.
     pub(crate) triggered: Vec<OrderId>,
+    /// TWAP orders that send a slice in this block.
+    pub(crate) slicing: Vec<OrderId>,
     /// Orders that pass 3 admitted and pass 4 has not matched yet, in the order of admission.
     pub(crate) admitted: Vec<Entry>,
-    /// Triggered orders that pass 3 refused.
-    pub(crate) refused: Vec<Entry>,
+    /// Triggered orders and slices that pass 3 refused, and why.
+    pub(crate) refused: Vec<(Entry, Code)>,
+    /// Markets in which no order takes in this block.
+    pub(crate) collecting: BTreeSet<MarketId>,
+    /// Markets whose auction may have left a crossed book.
+    pub(crate) still_crossed: BTreeSet<MarketId>,
+    /// The order that takes, and what remains of it.
+    pub(crate) taking: Option<(OrderId, Lots)>,
+    /// Lots that orders of links have lost, in the order in which they lost the first of them.
+    pub(crate) doomed: Vec<(OrderId, Lots)>,
+    /// Legs of which fewer lots are dormant than before, in the order in which that happened.
+    pub(crate) woken: Vec<OrderId>,
     /// Accounts and groups whose protections took effect while the taker trades.
     pub(crate) protected: Vec<(Account, GroupId)>,
     /// Accounts and markets that had a fill.
@@ -189,6 +215,7 @@ impl State {
             positions: BTreeMap::new(),
             orders: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            links: Vec::new(),
             deadlines: BTreeMap::new(),
             floors: BTreeMap::new(),
             protections: BTreeMap::new(),
@@ -278,6 +305,8 @@ impl PlacedOrder {
             self_trade_scope: self.self_trade_scope,
             display: self.display,
             trigger: None,
+            peg: self.peg,
+            twap: None,
         }
     }
 }
@@ -325,6 +354,12 @@ impl Model {
             .entry(group)
             .or_default()
             .push(event);
+    }
+
+    pub(crate) fn group_events(&mut self, group: GroupId, events: Vec<Event>) {
+        for event in events {
+            self.group_event(group, event);
+        }
     }
 
     pub(crate) fn group_of(&self, market: MarketId) -> GroupId {

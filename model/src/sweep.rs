@@ -25,14 +25,20 @@ impl Model {
         if dead.len() > self.sweep_quota() {
             self.coverage.count("expired sweep stopped by its quota");
         }
-        for ((by_height, _), _, id) in dead.into_iter().take(self.sweep_quota()) {
+        let mut quota = self.sweep_quota();
+        for ((by_height, _), _, id) in dead {
+            // A link may have taken it off already.
+            if quota == 0 || !self.is_placed(id) {
+                continue;
+            }
+            quota -= 1;
             self.coverage.count(if by_height {
                 "order swept by its height"
             } else {
                 "order swept by its time"
             });
-            let event = self.remove(id, Removal::Expired);
-            self.block.events.push(event);
+            let events = self.remove_now(id, Removal::Expired);
+            self.block.events.extend(events);
         }
     }
 
@@ -51,26 +57,32 @@ impl Model {
                 self.coverage.count("switch stopped by its quota");
                 return;
             }
-            let groups: Vec<GroupId> = self.groups().collect();
-            let mut orders: Vec<OrderId> = groups
-                .into_iter()
-                .flat_map(|group| self.placed_by(account, group))
-                .map(|order| order.id)
-                .collect();
-            let left = orders.split_off(quota.min(orders.len()));
-            // An account without orders uses one too.
-            quota -= orders.len().max(1);
-            self.coverage
-                .count_if(orders.is_empty(), "switch without orders goes off");
-            for id in orders {
-                let event = self.remove(id, Removal::DeadMan);
-                self.block.events.push(event);
+            let orders = self.orders_of(account);
+            if orders.is_empty() {
+                // It uses one too.
+                quota -= 1;
+                self.coverage.count("switch without orders goes off");
             }
-            if left.is_empty() {
+            for id in orders {
+                if quota == 0 || !self.is_placed(id) {
+                    continue;
+                }
+                quota -= 1;
+                let events = self.remove_now(id, Removal::DeadMan);
+                self.block.events.extend(events);
+            }
+            if self.orders_of(account).is_empty() {
                 self.coverage.count("switch disarmed by going off");
                 self.state.deadlines.remove(&account);
             }
         }
+    }
+
+    /// The orders of an account by group and priority.
+    fn orders_of(&self, account: Account) -> Vec<OrderId> {
+        let groups = self.groups();
+        let orders = groups.flat_map(|group| self.placed_by(account, group));
+        orders.map(|order| order.id).collect()
     }
 
     pub(crate) fn sweep_uncovered(&mut self) {
@@ -108,11 +120,15 @@ impl Model {
                 self.coverage.count("uncovered sweep stopped by its quota");
                 return;
             }
+            // A link may have taken off lots, or all of it.
+            let Some(order) = self.state.orders.get(&order.id).cloned() else {
+                continue;
+            };
             if self.adds_to_requirement(&order) {
                 *quota -= 1;
                 self.coverage.count("uncovered order swept");
-                let event = self.remove(order.id, Removal::Uncovered);
-                self.block.events.push(event);
+                let events = self.remove_now(order.id, Removal::Uncovered);
+                self.block.events.extend(events);
             }
         }
     }

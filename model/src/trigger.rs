@@ -1,11 +1,12 @@
-//! Orders that wait for a price: when they are due, when they enter, and how they begin to wait.
+//! Orders that wait: when those with triggers are due, when they enter, and how orders begin to wait.
 
 use crate::Model;
 use crate::admit::Entry;
 use crate::state::WaitingOrder;
+use crate::twap::Schedule;
 use ballast_types::{
-    ActionKey, Code, Condition, Distance, Event, GroupId, MarketId, MarketSpec, MarketStatus,
-    OrderId, PriceSource, Side, Ticks, Trigger,
+    ActionKey, Code, Condition, Distance, Event, GroupId, Lots, MarketId, MarketSpec, MarketStatus,
+    Order, OrderId, PriceSource, Side, Ticks, Trigger,
 };
 
 impl Model {
@@ -51,16 +52,26 @@ impl Model {
 
     fn look_at_price(&mut self, id: OrderId) {
         let waiting = &self.state.waiting[&id];
-        let Some(price) = self.trigger_price(waiting.placed.market, waiting.trigger.source) else {
+        let asleep = waiting.dormant == waiting.placed.remaining;
+        let Some(trigger) = waiting.trigger.filter(|_| !asleep) else {
+            self.coverage
+                .count_if(asleep && waiting.trigger.is_some(), "dormant trigger");
+            return;
+        };
+        let Some(price) = self.trigger_price(waiting.placed.market, trigger.source) else {
             return;
         };
         let waiting = self.state.waiting.get_mut(&id).expect("it waits");
         let (before, due) = (waiting.extreme, waiting.due);
-        waiting.learn(price);
+        waiting.learn(trigger.condition, price);
         let after = waiting.extreme;
-        waiting.due |= waiting.holds(price);
+        waiting.due |= waiting.holds(trigger.condition, price);
         let fired = waiting.due && !due;
-        let names = if fired { waiting.names() } else { Vec::new() };
+        let names = if fired {
+            waiting.names(trigger)
+        } else {
+            Vec::new()
+        };
         for name in names {
             self.coverage.count(&name);
         }
@@ -92,19 +103,30 @@ impl Model {
                 continue;
             };
             let placed = &waiting.placed;
-            entries.push(Entry {
-                account: placed.account,
-                key: self.trigger_key(waiting),
-                place: None,
-                order: placed.terms(placed.price, placed.remaining, waiting.max_fills),
-                filled: placed.filled,
-                again: true,
-                replaces: None,
-                triggered: Some(id),
-                quote: false,
-            });
+            let awake = placed.remaining - waiting.dormant;
+            let order = placed.terms(placed.price, awake, waiting.max_fills);
+            entries.push(self.entry_of(waiting, order));
         }
         entries
+    }
+
+    /// What a waiting order sends to pass 3.
+    pub(crate) fn entry_of(&self, waiting: &WaitingOrder, order: Order) -> Entry {
+        Entry {
+            account: waiting.placed.account,
+            key: self.trigger_key(waiting),
+            place: None,
+            order,
+            asked: order.size,
+            filled: waiting.placed.filled,
+            again: true,
+            replaces: None,
+            triggered: Some(waiting.placed.id),
+            slice: None,
+            link: None,
+            leg: false,
+            quote: false,
+        }
     }
 
     /// The place of a triggered order among the entries. Its id in there is the compared
@@ -127,37 +149,69 @@ impl Model {
 
     /// Pass 4: an order begins to wait, when there is room.
     pub(crate) fn wait(&mut self, group: GroupId, entry: &Entry, id: OrderId) -> Code {
-        let trigger = entry.order.trigger.expect("a waiting entry has a trigger");
-        let waiting = self.waiting_in(group).len();
-        let trailing = self.state.waiting.values().filter(|waiting| {
-            waiting.placed.market == entry.order.market && is_trailing(&waiting.trigger)
-        });
+        if !self.has_room_to_wait(group, &entry.order, &[]) {
+            return Code::TriggerLimit;
+        }
+        self.begin_to_wait(group, entry, id, 0);
+        Code::Ok
+    }
+
+    /// Whether one more order may wait, beside those that wait and these `others` of its market.
+    pub(crate) fn has_room_to_wait(
+        &mut self,
+        group: GroupId,
+        order: &Order,
+        others: &[&Order],
+    ) -> bool {
+        let waiting = self.waiting_in(group).len() + others.len();
+        let here = self.state.waiting.values();
+        let here = here.filter(|waiting| waiting.placed.market == order.market);
+        let triggers = here.map(|waiting| &waiting.trigger);
+        let triggers = triggers.chain(others.iter().map(|other| &other.trigger));
+        let trailing = triggers.filter(|trigger| is_trailing(trigger)).count();
         let room = |limit: u32, taken: usize| taken < usize::try_from(limit).expect("32 bits fit");
         if !room(self.spec.limits.waiting_orders, waiting) {
             self.coverage.count("group full of waiting orders");
-            return Code::TriggerLimit;
+            return false;
         }
-        if is_trailing(&trigger) && !room(self.spec.limits.trailing_orders, trailing.count()) {
+        if is_trailing(&order.trigger) && !room(self.spec.limits.trailing_orders, trailing) {
             self.coverage.count("market full of trailing orders");
-            return Code::TriggerLimit;
+            return false;
         }
+        true
+    }
+
+    pub(crate) fn begin_to_wait(
+        &mut self,
+        group: GroupId,
+        entry: &Entry,
+        id: OrderId,
+        dormant: Lots,
+    ) {
+        let start = self.block.time;
+        let schedule = |twap| Schedule {
+            twap,
+            start,
+            next: 0,
+        };
         let waiting = WaitingOrder {
-            placed: self.place(entry, id, entry.order.size, 0),
+            placed: self.place(entry, id, entry.order.price, entry.order.size, 0),
             max_fills: entry.order.max_fills,
-            trigger,
+            trigger: entry.order.trigger,
+            twap: entry.order.twap.map(schedule),
+            dormant,
             extreme: None,
             due: false,
         };
         self.group_event(group, waiting.event());
         self.state.waiting.insert(id, waiting);
-        Code::Ok
     }
 }
 
 impl WaitingOrder {
     /// A trailing order becomes active, or follows the price in its favour.
-    fn learn(&mut self, price: Ticks) {
-        let Condition::Trail { activation, .. } = self.trigger.condition else {
+    fn learn(&mut self, condition: Condition, price: Ticks) {
+        let Condition::Trail { activation, .. } = condition else {
             return;
         };
         let side = self.placed.side;
@@ -173,8 +227,8 @@ impl WaitingOrder {
         };
     }
 
-    fn holds(&self, price: Ticks) -> bool {
-        match self.trigger.condition {
+    fn holds(&self, condition: Condition, price: Ticks) -> bool {
+        match condition {
             Condition::AtOrAbove(level) => price >= level,
             Condition::AtOrBelow(level) => price <= level,
             Condition::Trail { distance, .. } => self.extreme.is_some_and(|extreme| {
@@ -196,14 +250,16 @@ impl WaitingOrder {
             side: placed.side,
             price: placed.price,
             size: placed.remaining,
+            dormant: self.dormant,
             trigger: self.trigger,
+            twap: self.twap.map(|schedule| schedule.twap),
             client_id: placed.client_id,
         }
     }
 
     /// What fired, for the coverage.
-    fn names(&self) -> Vec<String> {
-        let (condition, trail) = match self.trigger.condition {
+    fn names(&self, trigger: Trigger) -> Vec<String> {
+        let (condition, trail) = match trigger.condition {
             Condition::AtOrAbove(_) => ("AtOrAbove", None),
             Condition::AtOrBelow(_) => ("AtOrBelow", None),
             Condition::Trail { distance, .. } => match distance {
@@ -211,7 +267,7 @@ impl WaitingOrder {
                 Distance::Ppm(_) => ("Trail", Some("ppm")),
             },
         };
-        let due = format!("due: {:?} {condition}", self.trigger.source);
+        let due = format!("due: {:?} {condition}", trigger.source);
         let trail = trail.map(|unit| format!("trail in {unit}, {:?}", self.placed.side));
         [due].into_iter().chain(trail).collect()
     }
@@ -228,8 +284,8 @@ fn ticks_behind(distance: Distance, extreme: Ticks) -> Ticks {
     }
 }
 
-pub(crate) fn is_trailing(trigger: &Trigger) -> bool {
-    matches!(trigger.condition, Condition::Trail { .. })
+pub(crate) fn is_trailing(trigger: &Option<Trigger>) -> bool {
+    trigger.is_some_and(|trigger| matches!(trigger.condition, Condition::Trail { .. }))
 }
 
 /// Whether the prices and the distance of a trigger are in range.

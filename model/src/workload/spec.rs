@@ -2,7 +2,7 @@
 
 use ballast_types::{
     Account, AssetId, AssetSpec, Atoms, ChainSpec, GroupId, GroupSpec, Limits, MarketKind,
-    MarketSpec, Secret, ValidatorSpec,
+    MarketSpec, Matching, Secret, Sharing, ValidatorSpec,
 };
 
 /// Keys of the masters of [`test_spec`]: four of each kind. The first is the price authority.
@@ -126,6 +126,8 @@ fn market(symbol: &str, group: u16, kind: MarketKind, tick_value: Atoms) -> Mark
         initial_margin_ppm: if perpetual { 100_000 } else { 0 },
         maintenance_margin_ppm: if perpetual { 80_000 } else { 0 },
         mark: if perpetual { 1_000 } else { 0 },
+        matching: Matching::Continuous,
+        sharing: Sharing::Time,
         self_trade: false,
         taker_hold: 0,
     }

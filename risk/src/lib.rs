@@ -5,6 +5,7 @@
 //! operations here never saturate on a valid chain, and never panic on any input.
 #![forbid(unsafe_code)]
 
+pub mod black76;
 mod margin;
 mod position;
 

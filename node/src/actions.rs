@@ -10,6 +10,14 @@ use serde::Deserialize;
 
 use crate::units::Span;
 
+mod order;
+
+pub use order::{
+    LinkName, LinkedSpec, OrderSpec, OrderType, PegName, Percent, RuleName, ScopeName,
+    SelfTradeName, SideName, SourceName, Tif, Trail,
+};
+use order::{MAX_FILLS, client_id, max_fills};
+
 /// One action. In JSON the field `action` names it, the others are the options' names with `_` for
 /// `-`.
 #[derive(Clone, Debug, Subcommand, Deserialize)]
@@ -33,7 +41,13 @@ pub enum ActionSpec {
         --type ioc --price 90000 --trigger index --trail 2% --activation 102000\nIceberg: bid for 5, \
         show 0.5 at a time, until block 250000:\n  \
         ballast tx order --account 1 --market BTC-PERP --side buy --size 5 --price 99000 \
-        --display 0.5 --tif block:250000"
+        --display 0.5 --tif block:250000\nPegged: bid 30 below the index, wherever it goes, but never \
+        above 99000:\n  \
+        ballast tx order --account 1 --market BTC-PERP --side buy --size 0.5 --price 99000 \
+        --peg index --offset -30\nTWAP: buy 5 within an hour, a slice each minute, none more than \
+        half a percent above the mark or above 101000:\n  \
+        ballast tx order --account 1 --market BTC-PERP --side buy --size 5 --price 101000 \
+        --twap 1h --every 1m --tolerance 0.5%"
     )]
     Order(OrderSpec),
     /// Cancel one order or many
@@ -70,6 +84,9 @@ pub enum ActionSpec {
     /// Change what a market takes, as a price authority
     #[command(after_help = "It counts from the next block on. Examples:\n  \
         ballast tx status --account 0 BTC-PERP cancel-only\n  \
+        ballast tx status --account 0 BTC-PERP open\nAn auction: collect orders, then trade what \
+        crosses at one price:\n  \
+        ballast tx status --account 0 BTC-PERP auction\n  \
         ballast tx status --account 0 BTC-PERP open")]
     Status(StatusSpec),
     /// Dead man's switch: cancel all orders of the account unless this is sent again in time
@@ -87,6 +104,23 @@ pub enum ActionSpec {
         order are in the field `order`."
     )]
     Scale(ScaleSpec),
+    /// Place two or three orders of a market that live and die together
+    #[command(
+        after_help = "Each order is the options of `ballast tx order`, in quotes.\nExample: close a \
+        long position at a profit, or by a stop:\n  \
+        ballast tx linked --account 1 --kind oco \\\n    \
+        --order \"--market BTC-PERP --side sell --size 0.5 --price 105000 --type post-only\" \\\n    \
+        --leg \"--market BTC-PERP --side sell --size 0.5 --type market --slippage 2 --reduce-only \
+        --trigger mark --below 97000\"\nOpen the position first, and let both begin as far as it has \
+        traded:\n  \
+        ballast tx linked --account 1 --kind otoco --rule incremental \\\n    \
+        --order \"--market BTC-PERP --side buy --size 0.5 --price 99000\" \\\n    \
+        --leg \"--market BTC-PERP --side sell --size 0.5 --price 105000 --trigger last --above \
+        104000\" \\\n    \
+        --leg \"--market BTC-PERP --side sell --size 0.5 --type market --slippage 2 --trigger mark \
+        --below 97000\"\nIn JSON `order` is an object and `legs` a list of them."
+    )]
+    Linked(Box<LinkedSpec>),
     /// Replace the account's quotes in markets of one group
     #[command(
         after_help = "An account has at most one quoted bid and ask in a market, beside its orders. \
@@ -104,88 +138,6 @@ pub enum ActionSpec {
         ballast tx protect --account 1 --group BTC"
     )]
     Protect(ProtectSpec),
-}
-
-/// See [`ActionSpec::Order`].
-#[derive(Clone, Debug, clap::Args, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OrderSpec {
-    /// Symbol or number of the market
-    #[arg(long)]
-    pub market: String,
-    /// Which side
-    #[arg(long, value_enum)]
-    pub side: SideName,
-    /// Size in units of the base
-    #[arg(long)]
-    pub size: Decimal,
-    /// Limit, or the worst price of a market order
-    #[arg(long)]
-    pub price: Option<Decimal>,
-    /// What the order does on arrival, or once it is triggered
-    #[arg(long = "type", value_enum, default_value = "limit")]
-    #[serde(default, rename = "type")]
-    pub order_type: OrderType,
-    /// Market orders without a price: how far from the best price they go, or from the price of
-    /// --above or --below, in percent
-    #[arg(long, value_name = "PERCENT")]
-    pub slippage: Option<Decimal>,
-    /// How long it may rest: `gtc`, a time such as 30s or 5m, or `block:H`, until that height
-    #[arg(long, value_name = "TIME")]
-    pub tif: Option<Tif>,
-    /// The order waits until this price of its market is as --above, --below or --trail says
-    #[arg(
-        long,
-        value_enum,
-        value_name = "PRICE",
-        help_heading = "Waiting for a price"
-    )]
-    pub trigger: Option<SourceName>,
-    /// Wait for a price at or above this
-    #[arg(long, value_name = "P", help_heading = "Waiting for a price")]
-    pub above: Option<Decimal>,
-    /// Wait for a price at or below this
-    #[arg(long, value_name = "P", help_heading = "Waiting for a price")]
-    pub below: Option<Decimal>,
-    /// Wait until the price has turned by this: when selling, below its highest; when buying, above
-    /// its lowest. A distance such as 250, or a fraction such as 2%
-    #[arg(
-        long,
-        value_name = "DISTANCE|PERCENT%",
-        help_heading = "Waiting for a price"
-    )]
-    pub trail: Option<Trail>,
-    /// With --trail: look only from this price on; when selling at or above, when buying at or below
-    /// [default: at once]
-    #[arg(long, value_name = "P", help_heading = "Waiting for a price")]
-    pub activation: Option<Decimal>,
-    /// Iceberg: show only this much of the size at a time
-    #[arg(long, value_name = "SIZE")]
-    pub display: Option<Decimal>,
-    /// What happens when it meets an order that it must not trade with
-    #[arg(long, value_enum, default_value = "cancel-taker")]
-    #[serde(default)]
-    pub self_trade: SelfTradeName,
-    /// Whose orders those are: of the same account, or of all subaccounts of the master
-    #[arg(long, value_enum, default_value = "account")]
-    #[serde(default)]
-    pub self_trade_scope: ScopeName,
-    /// Only ever shrink the position
-    #[arg(long)]
-    #[serde(default)]
-    pub reduce_only: bool,
-    /// A number of your choice, not zero, unique among the account's open orders of the group
-    #[arg(long)]
-    #[serde(default, deserialize_with = "client_id")]
-    pub client_id: Option<u128>,
-    /// A number for cancelling many at once
-    #[arg(long, default_value_t = 0)]
-    #[serde(default)]
-    pub label: u32,
-    /// Resting orders that it may meet at most
-    #[arg(long, default_value_t = MAX_FILLS)]
-    #[serde(default = "max_fills")]
-    pub max_fills: u16,
 }
 
 /// See [`ActionSpec::Cancel`].
@@ -361,73 +313,6 @@ pub struct ProtectSpec {
     pub delta: Option<Decimal>,
 }
 
-/// Side of the book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SideName {
-    /// A bid.
-    Buy,
-    /// An ask.
-    Sell,
-}
-
-/// What an order does on arrival.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OrderType {
-    /// Trades up to its price; the rest stays in the book.
-    #[default]
-    Limit,
-    /// Trades at once up to its worst price; the rest is cancelled.
-    Market,
-    /// As market, at a price that you name.
-    Ioc,
-    /// Trades whole at once or not at all.
-    Fok,
-    /// Is refused when it would trade at once.
-    PostOnly,
-    /// Rests one tick behind the best price of the other side when it would trade at once.
-    PostOnlySlide,
-}
-
-/// A price of a market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceName {
-    /// The mark price.
-    Mark,
-    /// The index price.
-    Index,
-    /// The last trade.
-    Last,
-}
-
-/// What happens when an order meets one that it must not trade with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SelfTradeName {
-    /// What is left of the new order is cancelled.
-    #[default]
-    CancelTaker,
-    /// The resting order is cancelled.
-    CancelMaker,
-    /// Both are cancelled.
-    CancelBoth,
-    /// Both shrink by the smaller size, without a trade.
-    Decrement,
-}
-
-/// Whose orders an order must not trade with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScopeName {
-    /// Those of the same account.
-    #[default]
-    Account,
-    /// Those of all accounts of the master.
-    Master,
-}
-
 /// What a market takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -440,26 +325,8 @@ pub enum StatusName {
     CancelOnly,
     /// Cancels; published prices wait.
     Suspended,
-}
-
-/// How long an order may rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tif {
-    /// Until it is cancelled.
-    Gtc,
-    /// For this long.
-    For(Duration),
-    /// Until this height.
-    Block(u64),
-}
-
-/// How far a price must turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trail {
-    /// In units of the price.
-    Distance(Decimal),
-    /// In percent of the best price seen.
-    Percent(Decimal),
+    /// Orders that rest, for an auction when it opens again.
+    Auction,
 }
 
 /// A dead man's switch.
@@ -471,64 +338,12 @@ pub enum Switch {
     Off,
 }
 
-const MAX_FILLS: u16 = 32;
-
-fn max_fills() -> u16 {
-    MAX_FILLS
-}
-
 fn one() -> Decimal {
     Decimal::ONE
 }
 
-/// A client id may be larger than what JSON's numbers hold, so it may be a string too.
-fn client_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u128>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Number(u64),
-        Text(String),
-    }
-    match Option::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Form::Number(number)) => Ok(Some(number.into())),
-        Some(Form::Text(text)) => text.parse().map(Some).map_err(|_| {
-            serde::de::Error::custom(format_args!("client_id: {text:?} is no number"))
-        }),
-    }
-}
-
 fn agent_span() -> Span {
     Span(Duration::from_hours(30 * 24))
-}
-
-impl FromStr for Tif {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "gtc" {
-            return Ok(Self::Gtc);
-        }
-        if let Some(height) = text.strip_prefix("block:") {
-            let height = height.parse().map(Self::Block);
-            return height.map_err(|_| format!("{text:?} is not block: and a height"));
-        }
-        text.parse()
-            .map(|Span(time)| Self::For(time))
-            .map_err(|e: String| e + ", block:H or gtc")
-    }
-}
-
-impl FromStr for Trail {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is not a distance such as 250, or a fraction such as 2%");
-        match text.strip_suffix('%') {
-            Some(percent) => percent.parse().map(Self::Percent).map_err(|_| bad()),
-            None => text.parse().map(Self::Distance).map_err(|_| bad()),
-        }
-    }
 }
 
 impl FromStr for Switch {
@@ -557,7 +372,7 @@ macro_rules! deserialize_from_str {
     )*};
 }
 
-deserialize_from_str!(Tif, Trail, Switch);
+deserialize_from_str!(Tif, Trail, Percent, Switch);
 
 /// This machine's clock in ms since 1970.
 pub fn now_ms() -> u64 {

@@ -120,6 +120,7 @@ impl Listing {
                 Switch::Off => 0,
             }),
             ActionSpec::Scale(scale) => Action::Scale(self.scale(api, scale).await?),
+            ActionSpec::Linked(linked) => Action::Linked(self.linked(api, linked).await?),
             ActionSpec::Quotes(quotes) => Action::Quotes(self.quotes(quotes)?),
             ActionSpec::Protect(protect) => Action::SetProtection(self.protect(protect)?),
         })
@@ -282,6 +283,7 @@ impl Listing {
             StatusName::PostOnly => MarketStatus::PostOnly,
             StatusName::CancelOnly => MarketStatus::CancelOnly,
             StatusName::Suspended => MarketStatus::Suspended,
+            StatusName::Auction => MarketStatus::Auction,
         };
         let market = MarketId(self.market(&spec.market)?.id);
         Ok(SetMarketStatus { market, status })

@@ -15,6 +15,8 @@ mod audit;
 mod hostile;
 #[path = "faults/kills.rs"]
 mod kills;
+#[path = "faults/linked.rs"]
+mod linked;
 #[path = "faults/load.rs"]
 mod load;
 #[path = "faults/mix.rs"]

@@ -29,8 +29,8 @@ pub struct Args {
 enum Verb {
     /// Height, app hash and sums over the chain. Example: ballast query chain
     Chain,
-    /// Balances, positions and orders of an account. Orders that wait for a trigger, and the hidden
-    /// lots of icebergs, only with its key. Example: ballast query account --account 1
+    /// Balances, positions and orders of an account. Orders that wait, hidden lots of icebergs, pegs
+    /// and links only with its key. Example: ballast query account --account 1
     Account {
         /// `ballast1...`, with `/N` for a subaccount [default: that of the key]
         address: Option<String>,
@@ -140,6 +140,7 @@ fn text(verb: &Verb, answer: &Value) -> String {
                 "kind",
                 "tick",
                 "lot",
+                "matching",
                 "status",
                 "mark_decimal",
                 "index_decimal",
@@ -173,10 +174,14 @@ fn text(verb: &Verb, answer: &Value) -> String {
                 "market",
                 "side",
                 "price_decimal",
+                "rests_at_decimal",
                 "remaining_decimal",
                 "shown_decimal",
                 "state",
                 "trigger",
+                "peg",
+                "twap",
+                "link",
                 "client_id",
             ];
             fields(answer)
@@ -188,7 +193,7 @@ fn text(verb: &Verb, answer: &Value) -> String {
             fields(answer) + &section("agents", list(&answer["agents"], &["key", "expiry"]))
         }
         Verb::Tx { .. } => {
-            let actions = ["name", "order", "filled"];
+            let actions = ["name", "order", "filled", "parts"];
             fields(answer) + &section("actions", list(&answer["actions"], &actions))
         }
         Verb::Block { .. } => block(answer),
@@ -202,7 +207,7 @@ fn fields(answer: &Value) -> String {
         let words = value
             .as_array()
             .is_some_and(|list| list.iter().all(|v| !v.is_object()));
-        let shown = !value.is_object() || value.get("condition").is_some();
+        let shown = !value.is_object() || described(value).is_some();
         !value.is_null() && shown && (!value.is_array() || words)
     });
     let rows: Vec<(&String, String)> = plain
@@ -293,17 +298,43 @@ fn block(answer: &Value) -> String {
         )
 }
 
-/// What an order waits for, as `mark below 97000.0`.
-fn trigger(value: &Value) -> String {
+/// Trigger, peg, schedule or link of an order, as `mark below 97000.0`.
+fn described(value: &Value) -> Option<String> {
     let word = |name: &str| value[name].as_str().unwrap_or_default();
-    let distance = match value["distance_ppm"].as_u64() {
-        Some(ppm) => format!("{ppm} ppm"),
-        None => word("distance_decimal").to_owned(),
-    };
-    match word("condition") {
-        "trail" => format!("{} trail {distance}", word("source")),
-        condition => format!("{} {condition} {}", word("source"), word("price_decimal")),
+    if value.get("condition").is_some() {
+        let distance = match value["distance_ppm"].as_u64() {
+            Some(ppm) => format!("{ppm} ppm"),
+            None => word("distance_decimal").to_owned(),
+        };
+        return Some(match word("condition") {
+            "trail" => format!("{} trail {distance}", word("source")),
+            condition => format!("{} {condition} {}", word("source"), word("price_decimal")),
+        });
     }
+    if value.get("offset").is_some() {
+        return Some(match word("offset_decimal") {
+            below if below.starts_with('-') => format!("{} {below}", word("to")),
+            above => format!("{} +{above}", word("to")),
+        });
+    }
+    if let Some(interval) = value["interval_ms"].as_u64() {
+        let slices = value["duration_ms"].as_u64()? / interval.max(1) + 1;
+        let sent = value["next"].as_u64().unwrap_or(0);
+        return Some(format!("{sent} of {slices} slices"));
+    }
+    if value.get("legs").is_some() {
+        let orders = [cell(&value["order"]), cell(&value["legs"])];
+        return Some(format!(
+            "{} {} {}",
+            word("kind"),
+            word("rule"),
+            orders.join(" ")
+        ));
+    }
+    if let Some(name) = value["name"].as_str() {
+        return Some(format!("{name} {}", cell(&value["order"])));
+    }
+    None
 }
 
 /// Text without quotes, `-` for nothing, words of a list side by side.
@@ -311,8 +342,9 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(list) if list.is_empty() => "-".to_owned(),
         Value::Array(list) => list.iter().map(cell).collect::<Vec<_>>().join(" "),
-        Value::Object(_) => trigger(value),
+        Value::Object(_) => described(value).unwrap_or_default(),
         value => value.to_string(),
     }
 }
@@ -354,6 +386,33 @@ mod tests {
             fields(&json!({ "trigger": trail })),
             "trigger  last trail 20000 ppm\n"
         );
+    }
+
+    #[test]
+    fn pegs_schedules_and_links_are_shown_in_a_line() {
+        for (value, shown) in [
+            (
+                json!({"to": "index", "offset": -3, "offset_decimal": "-0.3"}),
+                "index -0.3",
+            ),
+            (
+                json!({"to": "bid", "offset": 0, "offset_decimal": "0.0"}),
+                "bid +0.0",
+            ),
+            (
+                json!({"duration_ms": 60_000, "interval_ms": 1_000, "next": 3}),
+                "3 of 61 slices",
+            ),
+            (
+                json!({"kind": "otoco", "rule": "first-hit", "order": null, "legs": ["1", "2"]}),
+                "otoco first-hit - 1 2",
+            ),
+        ] {
+            assert_eq!(cell(&value), shown);
+        }
+        let part = |order| json!({"name": "OK", "order": order, "filled": 0});
+        assert_eq!(cell(&json!([part("5"), part("6")])), "OK 5 OK 6");
+        assert_eq!(cell(&json!([])), "-");
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! Scales, quotes and their protection, from what people write to what the chain takes.
+//! Scales, linked orders, quotes and their protection, from what people write to what the chain takes.
 
-use ballast_types::{GroupId, MarketId, PostOnly, Quote, QuoteSide, Quotes, Scale, SetProtection};
+use ballast_types::{
+    GroupId, LinkKind, LinkRule, Linked, MarketId, PostOnly, Quote, QuoteSide, Quotes, Scale,
+    SetProtection,
+};
 use rust_decimal::Decimal;
 
 use super::{Error, Listing, Market, lot_of, tick_of};
-use crate::actions::{ProtectSpec, QuotesSpec, ScaleSpec, millis};
+use crate::actions::{LinkName, LinkedSpec, ProtectSpec, QuotesSpec, RuleName, ScaleSpec, millis};
 use crate::api::Api;
 use crate::units;
 
@@ -20,6 +23,30 @@ impl Listing {
             orders: spec.orders,
             last_size_ppm: u32::try_from(ratio)
                 .map_err(|_| format!("last_size: {} is not from 0.001 to 1000", spec.last_size))?,
+        })
+    }
+
+    pub(super) async fn linked(&self, api: &Api, spec: &LinkedSpec) -> Result<Linked, Error> {
+        let of = |field: String| move |error: Error| Error::Field(format!("{field}: {error}"));
+        let order = self.order(api, &spec.order).await;
+        let mut legs = Vec::with_capacity(spec.legs.len());
+        for (at, leg) in spec.legs.iter().enumerate() {
+            let leg = self.order(api, leg).await;
+            legs.push(leg.map_err(of(format!("legs[{at}]")))?);
+        }
+        Ok(Linked {
+            kind: match spec.kind {
+                LinkName::Oco => LinkKind::Oco,
+                LinkName::Oto => LinkKind::Oto,
+                LinkName::Otoco => LinkKind::Otoco,
+            },
+            rule: match spec.rule {
+                RuleName::FirstHit => LinkRule::FirstHit,
+                RuleName::CompleteFill => LinkRule::CompleteFill,
+                RuleName::Incremental => LinkRule::Incremental,
+            },
+            order: order.map_err(of("order".to_owned()))?,
+            legs,
         })
     }
 

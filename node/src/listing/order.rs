@@ -1,16 +1,16 @@
 //! Orders, from what people write to what the chain takes.
 
 use ballast_types::{
-    Condition, Distance, MarketId, Order, PostOnly, PriceSource, SelfTrade, SelfTradeScope, Side,
-    TimeInForce, Trigger,
+    Condition, Distance, MarketId, Order, Peg, PegTo, PostOnly, PriceSource, SelfTrade,
+    SelfTradeScope, Side, TimeInForce, Trigger, Twap,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::{Error, Listing, Market, lot_of, tick_of};
 use crate::actions::{
-    OrderSpec, OrderType, ScopeName, SelfTradeName, SideName, SourceName, Tif, Trail, millis,
-    now_ms,
+    OrderSpec, OrderType, PegName, Percent, ScopeName, SelfTradeName, SideName, SourceName, Tif,
+    Trail, millis, now_ms,
 };
 use crate::api::Api;
 use crate::units;
@@ -33,7 +33,9 @@ impl Listing {
             SideName::Buy => Side::Buy,
             SideName::Sell => Side::Sell,
         };
+        let peg = peg(spec, market)?;
         let post_only = match spec.order_type {
+            OrderType::Limit if peg.is_some() => PostOnly::Slide,
             OrderType::PostOnly => PostOnly::Reject,
             OrderType::PostOnlySlide => PostOnly::Slide,
             OrderType::Limit | OrderType::Market | OrderType::Ioc | OrderType::Fok => PostOnly::No,
@@ -69,8 +71,60 @@ impl Listing {
                 .map(|display| size("display", display))
                 .transpose()?,
             trigger,
+            peg,
+            twap: twap(spec)?,
         })
     }
+}
+
+/// What the price of the order follows.
+fn peg(spec: &OrderSpec, market: &Market) -> Result<Option<Peg>, String> {
+    let to = match (spec.peg, spec.offset) {
+        (Some(PegName::Index), _) => PegTo::Index,
+        (Some(PegName::Bid), _) => PegTo::Bid,
+        (Some(PegName::Ask), _) => PegTo::Ask,
+        (None, None) => return Ok(None),
+        (None, Some(offset)) => {
+            return Err(format!(
+                "offset: {offset} needs --peg to say from which price"
+            ));
+        }
+    };
+    if !matches!(spec.order_type, OrderType::Limit | OrderType::PostOnlySlide) {
+        let kind = spec.order_type;
+        return Err(format!(
+            "peg: {to:?} is for orders that slide, not {kind:?}"
+        ));
+    }
+    let offset = spec.offset.unwrap_or_default();
+    let offset = units::multiple("offset", offset, market.tick, &tick_of(market))?;
+    Ok(Some(Peg { to, offset }))
+}
+
+/// When the order sends slices of itself.
+fn twap(spec: &OrderSpec) -> Result<Option<Twap>, String> {
+    let (duration, every) = match (spec.twap, spec.every) {
+        (Some(duration), Some(every)) => (duration, every),
+        (Some(duration), None) => {
+            let duration = duration.0;
+            return Err(format!(
+                "twap: {duration:?} needs --every, the time between slices"
+            ));
+        }
+        (None, Some(every)) => return Err(format!("every: {:?} is for --twap", every.0)),
+        (None, None) => {
+            return match spec.tolerance {
+                Some(Percent(percent)) => Err(format!("tolerance: {percent}% is for --twap")),
+                None => Ok(None),
+            };
+        }
+    };
+    let Percent(tolerance) = spec.tolerance.unwrap_or(Percent(Decimal::ONE));
+    Ok(Some(Twap {
+        duration_ms: millis(duration.0),
+        interval_ms: millis(every.0),
+        tolerance_ppm: ppm("tolerance", tolerance, 1_000_000)?,
+    }))
 }
 
 fn time_in_force(spec: &OrderSpec) -> Result<TimeInForce, String> {
@@ -132,7 +186,7 @@ fn trigger(spec: &OrderSpec, market: &Market) -> Result<Option<Trigger>, String>
         (None, None, Some(trail)) => Condition::Trail {
             distance: match trail {
                 Trail::Distance(distance) => Distance::Ticks(ticks("trail", distance)?),
-                Trail::Percent(percent) => Distance::Ppm(ppm(percent)?),
+                Trail::Percent(percent) => Distance::Ppm(ppm("trail", percent, 999_999)?),
             },
             activation: match spec.activation {
                 Some(price) => ticks("activation", price)?,
@@ -148,15 +202,16 @@ fn trigger(spec: &OrderSpec, market: &Market) -> Result<Option<Trigger>, String>
     Ok(Some(Trigger { source, condition }))
 }
 
-/// A percentage in millionths.
-fn ppm(percent: Decimal) -> Result<u32, String> {
+/// A percentage in millionths, from 1 to `max`.
+fn ppm(field: &str, percent: Decimal, max: u32) -> Result<u32, String> {
     let ppm = percent
         .checked_mul(Decimal::from(10_000))
         .filter(Decimal::is_integer);
     ppm.and_then(|ppm| u32::try_from(ppm).ok())
-        .filter(|ppm| (1..1_000_000).contains(ppm))
+        .filter(|ppm| (1..=max).contains(ppm))
         .ok_or_else(|| {
-            format!("trail: {percent}% is not from 0.0001% to 99.9999%, in steps of 0.0001%")
+            let max = Decimal::new(max.into(), 4).normalize();
+            format!("{field}: {percent}% is not from 0.0001% to {max}%, in steps of 0.0001%")
         })
 }
 
@@ -290,6 +345,91 @@ mod tests {
             let result = trigger(&read(fields), &market());
             let result = result.map(|it| it.map(|it| (it.source, it.condition)));
             assert_eq!(result, expected.map_err(str::to_owned), "{fields}");
+        }
+    }
+
+    #[test]
+    fn pegs_are_read_or_refused_with_the_field_and_the_value() {
+        for (fields, expected) in [
+            (r#""price":"1""#, Ok(None)),
+            (r#""peg":"index""#, Ok(Some((PegTo::Index, 0)))),
+            (
+                r#""peg":"bid","offset":"-2.5""#,
+                Ok(Some((PegTo::Bid, -25))),
+            ),
+            (
+                r#""peg":"ask","offset":"1","type":"post-only-slide""#,
+                Ok(Some((PegTo::Ask, 10))),
+            ),
+            (
+                r#""offset":"-1""#,
+                Err("offset: -1 needs --peg to say from which price"),
+            ),
+            (
+                r#""peg":"ask","offset":"0.05""#,
+                Err("offset: 0.05 is not a multiple of the tick of M, 0.1"),
+            ),
+            (
+                r#""peg":"ask","type":"post-only""#,
+                Err("peg: Ask is for orders that slide, not PostOnly"),
+            ),
+        ] {
+            let result = peg(&read(fields), &market());
+            let result = result.map(|it| it.map(|it| (it.to, it.offset)));
+            assert_eq!(result, expected.map_err(str::to_owned), "{fields}");
+        }
+    }
+
+    #[test]
+    fn schedules_are_read_or_refused_with_the_field_and_the_value() {
+        for (fields, expected) in [
+            (r#""price":"1""#, Ok(None)),
+            (
+                r#""twap":"1h","every":"30s""#,
+                Ok(Some((3_600_000, 30_000, 10_000))),
+            ),
+            (
+                r#""twap":"2s","every":"1s","tolerance":"0.05%""#,
+                Ok(Some((2_000, 1_000, 500))),
+            ),
+            (
+                r#""twap":"2s","every":"1s","tolerance":"100""#,
+                Ok(Some((2_000, 1_000, 1_000_000))),
+            ),
+            (
+                r#""twap":"2s""#,
+                Err("twap: 2s needs --every, the time between slices"),
+            ),
+            (r#""every":"2s""#, Err("every: 2s is for --twap")),
+            (r#""tolerance":"2%""#, Err("tolerance: 2% is for --twap")),
+            (
+                r#""twap":"2s","every":"1s","tolerance":"101%""#,
+                Err("tolerance: 101% is not from 0.0001% to 100%, in steps of 0.0001%"),
+            ),
+        ] {
+            let result = twap(&read(fields));
+            let result =
+                result.map(|it| it.map(|it| (it.duration_ms, it.interval_ms, it.tolerance_ppm)));
+            assert_eq!(result, expected.map_err(str::to_owned), "{fields}");
+        }
+    }
+
+    #[test]
+    fn an_order_of_a_link_is_the_options_of_an_order() {
+        let order: OrderSpec =
+            "--market M --side sell --size 5 --trigger mark --below 97 --type ioc"
+                .parse()
+                .expect("an order");
+        assert_eq!(order.below, Some(Decimal::from(97)));
+        assert_eq!(order.order_type, OrderType::Ioc);
+        for (text, error) in [
+            ("--market M --side sell", "--size <SIZE>"),
+            ("--market M --side sell --size x", "'x' for '--size <SIZE>'"),
+            ("--market M --side sell --size 1 --twup 1h", "'--twup'"),
+        ] {
+            let refused = text.parse::<OrderSpec>().expect_err("no order");
+            assert!(refused.contains(error), "{refused}");
+            assert!(!refused.contains('\n'), "{refused}");
         }
     }
 

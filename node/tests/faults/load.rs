@@ -86,6 +86,9 @@ impl Journal {
             "iceberg",
             "stop",
             "trailing",
+            "pegged",
+            "twap",
+            "linked",
             "cancel taker",
             "cancel maker",
             "cancel both",
@@ -405,6 +408,7 @@ fn kinds(action: &Action) -> Vec<&'static str> {
             Action::Scale(_) => "scale",
             Action::Quotes(_) => "quotes",
             Action::SetProtection(_) => "set protection",
+            Action::Linked(_) => "linked",
         }];
     };
     let tif = match order.tif {
@@ -429,6 +433,8 @@ fn kinds(action: &Action) -> Vec<&'static str> {
         (order.post_only == PostOnly::Slide, "slide"),
         (order.reduce_only, "reduce-only"),
         (order.display.is_some(), "iceberg"),
+        (order.peg.is_some(), "pegged"),
+        (order.twap.is_some(), "twap"),
     ];
     let flags = flags
         .into_iter()

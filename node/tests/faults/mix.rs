@@ -234,11 +234,14 @@ impl Trader {
             62 | 63 => Action::Scale(self.scale()),
             64..=68 => Action::Quotes(self.quotes()),
             69 => Action::SetProtection(self.protection()),
+            70..=73 => Action::Linked(self.linked()),
+            74..=76 => Action::Order(self.pegged()),
+            77 | 78 => Action::Order(self.sliced()),
             _ => Action::Order(self.order()),
         }
     }
 
-    fn order(&mut self) -> Order {
+    pub(crate) fn order(&mut self) -> Order {
         let market = self.rng.index(MARKETS.len());
         let (id, _, price) = MARKETS[market];
         let side = self.rng.pick(&[Side::Buy, Side::Sell]);
@@ -324,7 +327,7 @@ impl Trader {
     }
 
     /// Near the prices that the authority publishes, so that many fire.
-    fn trigger(&mut self, price: i64) -> Trigger {
+    pub(crate) fn trigger(&mut self, price: i64) -> Trigger {
         let source = [PriceSource::Mark, PriceSource::Index, PriceSource::Last];
         let source = self.rng.pick(&source);
         let at = price + self.rng.signed(-price / 100, price / 100);
@@ -441,6 +444,7 @@ impl Trader {
             MarketStatus::PostOnly,
             MarketStatus::CancelOnly,
             MarketStatus::Suspended,
+            MarketStatus::Auction,
         ];
         let status = match self.rng.one_in(4) {
             true => self.rng.pick(&other),
@@ -527,7 +531,9 @@ impl Trader {
     /// An order that shows, waits or ends in a way that none may.
     fn edge_order(&mut self, edge: i64) -> Order {
         let order = self.order();
-        match self.rng.below(4) {
+        match self.rng.below(6) {
+            4 => self.edge_peg(edge),
+            5 => self.edge_twap(),
             0 => Order {
                 display: Some(edge.min(0)),
                 ..order

@@ -3,14 +3,15 @@
 use crate::Model;
 use crate::state::{PlacedOrder, atoms};
 use crate::trigger;
-use ballast_types::{AssetId, Atoms, MarketKind, Side};
+use ballast_types::{AssetId, Atoms, MarketId, MarketKind, MarketStatus, Side, TimeInForce};
 use std::collections::BTreeSet;
 
 impl Model {
-    /// Conservation of every asset, positions that sum to zero, books that are not crossed, orders
-    /// that show what they may, waiting orders within their bounds, spot asks that are backed,
-    /// quotes that stand alone and within their protections, accounts that are covered unless they
-    /// are flagged, and no fill so far that took an account below maintenance.
+    /// Conservation of every asset, positions that sum to zero, books that are not crossed without a
+    /// reason, orders that show what they may, pegged orders within their limits, waiting orders
+    /// within their bounds, links of open orders, spot asks that are backed, quotes that stand alone
+    /// and within their protections, accounts that are covered unless they are flagged, and no fill
+    /// so far that took an account below maintenance.
     ///
     /// # Errors
     /// Names the first thing that does not hold, with its figures.
@@ -30,24 +31,76 @@ impl Model {
             if sum != 0 {
                 return Err(format!("positions of market {market} sum to {sum}"));
             }
-            let (bids, asks) = self.levels(market);
-            if let (Some((bid, _)), Some((ask, _))) = (bids.first(), asks.first())
-                && bid >= ask
-            {
-                return Err(format!("market {market} is crossed: bid {bid}, ask {ask}"));
-            }
+            self.check_book(market)?;
         }
         for order in self.state.orders.values() {
             check_shown(order)?;
         }
         self.check_quotes_alone()?;
         self.check_waiting()?;
+        self.check_links()?;
         self.check_open_orders_bound()?;
         self.check_backed()?;
         self.check_covered()?;
         self.violations
             .first()
             .map_or(Ok(()), |violation| Err(violation.clone()))
+    }
+
+    /// Where orders trade, nothing is left to trade, and pegged orders are few and within limits.
+    fn check_book(&self, market: MarketId) -> Result<(), String> {
+        let status = self.state.statuses[market.index()];
+        let trades = matches!(status, MarketStatus::Open | MarketStatus::PostOnly);
+        let may_cross = !trades || self.block.still_crossed.contains(&market);
+        if self.is_crossed(market) && !may_cross {
+            return Err(format!("market {market} is crossed: {:?}", self.levels(market)));
+        }
+        let here = self.state.orders.values();
+        let here = here.filter(|order| order.market == market);
+        let most = self.spec.markets[market.index()].max_price;
+        let mut pegged = 0;
+        for order in here {
+            let within = match order.side {
+                Side::Buy => order.level <= order.price,
+                Side::Sell => order.level >= order.price,
+            };
+            let sound = within && (1..=most).contains(&order.level);
+            if !sound || order.peg.is_none() && order.level != order.price {
+                return Err(format!("an order rests where it may not: {order:?}"));
+            }
+            if order.tif == TimeInForce::Ioc {
+                return Err(format!("an IOC order rests: {order:?}"));
+            }
+            pegged += u32::from(order.peg.is_some());
+        }
+        if pegged > self.spec.limits.pegged_orders {
+            return Err(format!("{pegged} pegged orders rest in market {market}"));
+        }
+        Ok(())
+    }
+
+    /// Links are of open orders, each in one of them, and only legs have dormant lots. Nothing
+    /// doomed is left.
+    fn check_links(&self) -> Result<(), String> {
+        if !self.block.doomed.is_empty() || !self.block.woken.is_empty() {
+            return Err(format!("doomed lots are left: {:?}", self.block.doomed));
+        }
+        let mut seen = BTreeSet::new();
+        for link in &self.state.links {
+            let open = link.open();
+            if open.len() < 2 || !open.iter().all(|id| self.is_placed(*id) && seen.insert(*id)) {
+                return Err(format!("a link of orders that are not open: {link:?}"));
+            }
+        }
+        for (id, waiting) in &self.state.waiting {
+            let link = self.link(*id);
+            let sleeps = link.is_some_and(|l| l.first().is_some() && l.legs().contains(id));
+            let dormant = 0..=waiting.placed.remaining;
+            if !dormant.contains(&waiting.dormant) || waiting.dormant > 0 && !sleeps {
+                return Err(format!("an order is dormant and no leg: {waiting:?}"));
+            }
+        }
+        Ok(())
     }
 
     fn check_conserved(&self, asset: AssetId) -> Result<(), String> {
@@ -134,8 +187,9 @@ impl Model {
         }
         for (id, waiting) in &self.state.waiting {
             let placed = &waiting.placed;
-            let idle = placed.shown == 0 && placed.filled == 0 && placed.remaining > 0;
-            if self.state.orders.contains_key(id) || !idle {
+            let idle = placed.shown == 0 && placed.remaining > 0;
+            let traded = placed.filled > 0 && waiting.twap.is_none();
+            if self.state.orders.contains_key(id) || !idle || traded {
                 return Err(format!("an order waits and does not: {waiting:?}"));
             }
         }

@@ -117,6 +117,12 @@ impl Model {
             self.coverage.count("peg without a place");
             return Code::PostOnlyWouldTrade;
         }
+        let free = self.reference(order.market, peg.to).map(|x| x + peg.offset);
+        let slides = free.is_some_and(|free| match order.side {
+            Side::Buy => price < free.min(order.price),
+            Side::Sell => price > free.max(order.price),
+        });
+        self.coverage.count_if(slides, "peg slides");
         self.rest(taker, price)
     }
 }

@@ -13,7 +13,8 @@ pub(super) const EDGES: [i64; 7] = [i64::MIN, -1, 0, 1, 1 << 44, i64::MAX - 1, i
 impl Workload {
     pub(super) fn action(&mut self, account: Account) -> Action {
         match self.rng.below(100) {
-            0..=42 => Action::Order(self.order(account)),
+            0..=39 => Action::Order(self.order(account)),
+            40..=42 => Action::Linked(self.linked(account)),
             43..=45 => Action::Scale(self.scale(account)),
             46..=48 => {
                 let group = self.group();
@@ -37,7 +38,14 @@ impl Workload {
     pub(super) fn market(&mut self) -> MarketId {
         let count = u64::try_from(self.spec.markets.len()).unwrap_or(1);
         let beyond = u64::from(self.rng.one_in(60));
-        MarketId(u32::try_from(self.rng.below(count) + beyond * count).unwrap_or(u32::MAX))
+        // Batch markets are the last two, and seldom.
+        let batch = self.rng.one_in(8);
+        let known = if batch {
+            count - 1 - self.rng.below(2)
+        } else {
+            self.rng.below(count - 2)
+        };
+        MarketId(u32::try_from(known + beyond * count).unwrap_or(u32::MAX))
     }
 
     fn group(&mut self) -> GroupId {
@@ -175,10 +183,11 @@ impl Workload {
         };
         let display = self.display(size, order.may_rest());
         let order = Order { display, ..order };
-        if self.rng.one_in(6) {
-            self.with_trigger(order)
-        } else {
-            order
+        match self.rng.below(24) {
+            0..=3 => self.with_trigger(order),
+            4..=6 => self.with_peg(order),
+            7 => self.with_twap(order),
+            _ => order,
         }
     }
 

@@ -48,9 +48,9 @@ impl Workload {
         for _ in 0..count {
             let index = self.rng.one_in(2);
             let (kind, markets): (_, &[u32]) = if index {
-                (PriceKind::Index, &[0, 1, 2, 3, 4])
+                (PriceKind::Index, &[0, 1, 2, 3, 4, 5])
             } else {
-                (PriceKind::Mark, &[1, 3, 4])
+                (PriceKind::Mark, &[1, 3, 4, 5])
             };
             let market = MarketId(self.rng.pick(markets));
             let price = self.moved(market, kind, 40);
@@ -69,9 +69,9 @@ impl Workload {
     /// A jump of one mark, or of one index.
     pub(super) fn jump(&mut self) -> Vec<PriceUpdate> {
         let (kind, markets): (_, &[u32]) = if self.rng.one_in(3) {
-            (PriceKind::Index, &[0, 1, 2, 3, 4])
+            (PriceKind::Index, &[0, 1, 2, 3, 4, 5])
         } else {
-            (PriceKind::Mark, &[1, 3, 4])
+            (PriceKind::Mark, &[1, 3, 4, 5])
         };
         let market = MarketId(self.rng.pick(markets));
         let price = self.moved(market, kind, 4);
@@ -99,6 +99,7 @@ impl Workload {
             MarketStatus::PostOnly,
             MarketStatus::CancelOnly,
             MarketStatus::Suspended,
+            MarketStatus::Auction,
         ]);
         SetMarketStatus {
             market: self.market(),
@@ -111,7 +112,14 @@ impl Workload {
         let mut actions = Vec::new();
         for (market, status) in (0..).map(MarketId).zip(self.statuses.clone()) {
             if status != MarketStatus::Open && self.rng.one_in(2) {
-                let status = MarketStatus::Open;
+                let next = match status {
+                    MarketStatus::Auction => MarketStatus::PostOnly,
+                    _ => MarketStatus::Open,
+                };
+                let open = MarketStatus::Open;
+                let status = self
+                    .rng
+                    .pick(&[open, open, open, next, MarketStatus::CancelOnly]);
                 actions.push(Action::SetMarketStatus(SetMarketStatus { market, status }));
             }
         }

@@ -2,12 +2,15 @@
 //! the small exchange of [`test_spec`].
 
 mod actions;
+mod auctions;
 mod authority;
 mod bad;
 mod cosmos;
+mod links;
 mod quotes;
 mod rng;
 mod scenarios;
+mod schedules;
 mod spec;
 mod stories;
 mod triggers;
@@ -68,7 +71,9 @@ pub struct Workload {
     marks_moved: bool,
     /// Positions that a squeezed account was about to close.
     squeezed: Vec<(MarketId, Lots)>,
-    /// Orders of the last block that are parts of actions: of scales and of quotes.
+    /// Market orders that are to come.
+    hits: Vec<links::Hit>,
+    /// Orders of the last block that are parts of actions: of scales, of links and of quotes.
     parts: Vec<OrderId>,
     /// Transactions sent before, to be sent again.
     old: Vec<Vec<u8>>,
@@ -137,6 +142,7 @@ impl Workload {
             agents: BTreeMap::new(),
             marks_moved: false,
             squeezed: Vec::new(),
+            hits: Vec::new(),
             parts: Vec::new(),
             old: Vec::new(),
             spec: spec.clone(),
@@ -148,6 +154,7 @@ impl Workload {
         self.height += 1;
         self.time += self.rng.range(100, 1_500);
         let mut txs = self.hit_squeezed();
+        txs.extend(self.hit_linked());
         txs.extend(self.tick());
         txs.extend(self.reopen());
         txs.extend(self.touch_waiting());
@@ -293,10 +300,13 @@ impl Workload {
     /// Zero, one or two transactions.
     fn transaction(&mut self) -> Vec<Vec<u8>> {
         match self.rng.below(100) {
-            0..=58 => vec![self.native()],
-            59..=64 => vec![self.cosmos()],
-            65..=71 => self.scenario(),
-            72..=79 => self.story(),
+            0..=45 => vec![self.native()],
+            46..=50 => vec![self.cosmos()],
+            51..=57 => self.scenario(),
+            58..=65 => self.story(),
+            66..=73 => self.linked_and_hit(),
+            74..=77 => self.collected(),
+            78..=79 => self.sliced(),
             80..=83 => self.quoted(),
             84 => self.quoted_twice(),
             85..=86 => {

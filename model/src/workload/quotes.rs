@@ -12,7 +12,12 @@ impl Workload {
     pub(super) fn scale(&mut self, account: Account) -> Scale {
         let mut order = self.order(account);
         if !self.rng.one_in(12) {
-            order.trigger = None;
+            order = Order {
+                trigger: None,
+                peg: None,
+                twap: None,
+                ..order
+            };
         }
         if !order.may_rest() && !self.rng.one_in(12) {
             order.tif = TimeInForce::Gtc;

@@ -23,6 +23,8 @@ impl Workload {
                 let order = Order {
                     post_only: PostOnly::No,
                     max_fills: 3,
+                    peg: None,
+                    twap: None,
                     ..self.order(account)
                 };
                 let actions = vec![Action::Cancel(Cancel::All(None)), Action::Order(order)];

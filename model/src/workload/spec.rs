@@ -66,7 +66,7 @@ fn tight_limits(accounts: u32) -> Limits {
         tx_actions: 6,
         max_fills: 6,
         accounts,
-        open_orders: 5,
+        open_orders: 6,
         agents: 2,
         sweep_orders: 2,
         nonce_past_ms: 4_000,
@@ -75,9 +75,12 @@ fn tight_limits(accounts: u32) -> Limits {
         bucket_refill: 12,
         cancel_tokens: 5,
         floors: 4,
-        waiting_orders: 8,
+        waiting_orders: 12,
         trailing_orders: 3,
         triggered_orders: 2,
+        pegged_orders: 3,
+        twap_slices: 2,
+        auction_fills: 6,
         ..Limits::default()
     }
 }
@@ -95,6 +98,15 @@ fn markets() -> Vec<MarketSpec> {
         market("ETH-PERP", 1, perpetual, 300),
         market("SOL-PERP", 2, perpetual, 77),
     ];
+    // Two trade in batches.
+    markets.push(market("SOL-BATCH", 2, perpetual, 60));
+    markets.push(market("BTC-BATCH", 0, spot(1), 40));
+    for batch in [5, 6] {
+        markets[batch].matching = Matching::Batch;
+    }
+    for shared in [3, 5] {
+        markets[shared].sharing = Sharing::ProRata;
+    }
     markets[1].max_size = 1 << 44;
     markets[3].maker_fee_ppm = -110;
     markets[4].self_trade = true;

@@ -112,6 +112,8 @@ impl Workload {
             let order = Order {
                 market,
                 trigger: Some(Trigger { source, condition }),
+                peg: None,
+                twap: None,
                 ..order
             };
             txs.push(self.native_of(account, vec![Action::Order(order)]));

@@ -5,7 +5,7 @@ pub mod flow;
 
 use ballast_types::{
     Account, AssetId, AssetSpec, ChainSpec, GroupId, GroupSpec, Limits, MarketKind, MarketSpec,
-    Secret,
+    Matching, Secret, Sharing,
 };
 
 /// Mark price of every market in ticks.
@@ -47,6 +47,8 @@ pub fn chain(chain_id: &str, groups: u16, secrets: &[Secret]) -> ChainSpec {
         initial_margin_ppm: 20_000,
         maintenance_margin_ppm: 10_000,
         mark: MID,
+        matching: Matching::Continuous,
+        sharing: Sharing::Time,
         self_trade: true,
         taker_hold: 0,
     };

@@ -5,9 +5,10 @@ use ballast_fuzz::{GENESIS_TIME, secret, spec};
 use ballast_genesis::{GenesisValidator, demo, to_json};
 use ballast_model::workload::Rng;
 use ballast_types::{
-    Account, Action, Amend, AssetId, Cancel, Condition, Distance, GroupId, MarketId, MarketStatus,
-    Order, OrderId, OrderRef, PostOnly, PriceKind, PriceSource, PriceUpdate, Secret, SelfTrade,
-    SelfTradeScope, SetAgent, SetMarketStatus, Side, TimeInForce, Transfer, Trigger, TxBody,
+    Account, Action, Amend, AssetId, Cancel, Condition, Distance, GroupId, LinkKind, LinkRule,
+    Linked, MarketId, MarketStatus, Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind,
+    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, Secret, SelfTrade, SelfTradeScope,
+    SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger, Twap, TxBody,
     chain_hash, encode_bundle, sign_native,
 };
 use std::path::Path;
@@ -82,6 +83,70 @@ fn actions() -> Vec<Action> {
         Action::CancelAfter(30_000),
         Action::Order(waits),
         Action::Order(iceberg),
+        Action::SetMarketStatus(SetMarketStatus {
+            market: MarketId(0),
+            status: MarketStatus::Auction,
+        }),
+    ]
+    .into_iter()
+    .chain(several(order, waits))
+    .chain(followers(order))
+    .collect()
+}
+
+/// Actions of several orders.
+fn several(order: Order, waits: Order) -> [Action; 4] {
+    let side = Some(QuoteSide {
+        price: 600_000,
+        size: 3,
+    });
+    [
+        Action::Linked(Linked {
+            kind: LinkKind::Otoco,
+            rule: LinkRule::Incremental,
+            order,
+            legs: vec![waits, waits],
+        }),
+        Action::Scale(Scale {
+            order,
+            last_price: 590_000,
+            orders: 3,
+            last_size_ppm: 500_000,
+        }),
+        Action::Quotes(Quotes {
+            group: GroupId(0),
+            post_only: PostOnly::Slide,
+            quotes: vec![Quote {
+                market: MarketId(1),
+                bid: side,
+                ask: None,
+            }],
+        }),
+        Action::SetProtection(SetProtection {
+            group: GroupId(0),
+            interval_ms: 1_000,
+            freeze_ms: 0,
+            notional: 5,
+            delta: 0,
+        }),
+    ]
+}
+
+/// Orders that follow a price or a schedule.
+fn followers(order: Order) -> [Action; 2] {
+    let peg = Some(Peg {
+        to: PegTo::Bid,
+        offset: -2,
+    });
+    let twap = Some(Twap {
+        duration_ms: 10_000,
+        interval_ms: 1_000,
+        tolerance_ppm: 500,
+    });
+    let pegged = order.post_only(PostOnly::Slide);
+    [
+        Action::Order(Order { peg, ..pegged }),
+        Action::Order(Order { twap, ..order }),
     ]
 }
 

@@ -4,10 +4,10 @@
 use ballast_model::workload::{cosmos_actions, cosmos_sends, test_secrets};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Condition, Distance, GroupId,
-    MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef, PostOnly, PriceKind,
-    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, Secret, SelfTrade, SelfTradeScope,
-    SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger, TxBody,
-    chain_hash, encode_bundle, sign_native,
+    LinkKind, LinkRule, Linked, MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef,
+    Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale,
+    Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce,
+    Transfer, Trigger, Twap, TxBody, chain_hash, encode_bundle, sign_native,
 };
 use std::collections::BTreeMap;
 
@@ -130,10 +130,11 @@ impl Script {
         let action = match input.below(8) {
             0 => Action::SetMarketStatus(SetMarketStatus {
                 market,
-                status: match input.below(6) {
+                status: match input.below(8) {
                     0 => MarketStatus::PostOnly,
                     1 => MarketStatus::CancelOnly,
                     2 => MarketStatus::Suspended,
+                    3 | 4 => MarketStatus::Auction,
                     _ => MarketStatus::Open,
                 },
             }),
@@ -200,7 +201,8 @@ impl Script {
     }
 
     fn action(&self, input: &mut Input<'_>) -> Action {
-        match input.below(23) {
+        match input.below(25) {
+            23 | 24 => Action::Linked(self.linked(input)),
             20 => Action::Scale(Scale {
                 order: self.order(input),
                 last_price: input.number(1_000),
@@ -251,7 +253,11 @@ impl Script {
 
     fn order(&self, input: &mut Input<'_>) -> Order {
         let kind = input.byte();
+        // One byte says which of the rarer features an order has.
+        let extra = input.byte();
         let post_only = match kind & 1 {
+            // What is pegged slides.
+            _ if extra & 224 == 192 => PostOnly::Slide,
             0 => PostOnly::No,
             _ if input.flag() => PostOnly::Slide,
             _ => PostOnly::Reject,
@@ -264,8 +270,6 @@ impl Script {
         } else {
             8 * i64::from(input.byte())
         };
-        // One byte says which of the rarer features an order has.
-        let extra = input.byte();
         Order {
             tif: match kind >> 2 & 7 {
                 0 => TimeInForce::Ioc,
@@ -294,7 +298,63 @@ impl Script {
             },
             display: (extra & 24 == 8).then(|| input.number(17) / 4),
             trigger: (extra & 96 == 32).then(|| trigger(input)),
+            peg: (extra & 224 == 192).then(|| peg(input)),
+            twap: (extra & 224 == 224).then(|| twap(input)),
             ..Order::limit(market, side, price, size)
+        }
+    }
+
+    /// Mostly of one market, and mostly of sides and sizes that fit.
+    fn linked(&self, input: &mut Input<'_>) -> Linked {
+        let choice = input.byte();
+        let kind = match choice & 3 {
+            0 => LinkKind::Oco,
+            1 => LinkKind::Oto,
+            _ => LinkKind::Otoco,
+        };
+        let order = self.order(input);
+        let leg = |input: &mut Input<'_>| {
+            let leg = self.order(input);
+            let market = match input.below(8) {
+                0 => leg.market,
+                _ => order.market,
+            };
+            let side = match input.flag() {
+                true => order.side,
+                false => order.side.opposite(),
+            };
+            let trigger = leg.trigger.or_else(|| input.flag().then(|| trigger(input)));
+            let (peg, twap) = (None, None);
+            Order {
+                market,
+                side,
+                trigger,
+                peg,
+                twap,
+                ..leg
+            }
+        };
+        let fitting = if kind == LinkKind::Otoco { 2 } else { 1 };
+        let legs = match choice >> 4 {
+            0 => input.below(4),
+            _ => fitting,
+        };
+        Linked {
+            kind,
+            rule: match choice >> 2 & 3 {
+                0 => LinkRule::FirstHit,
+                1 => LinkRule::CompleteFill,
+                _ => LinkRule::Incremental,
+            },
+            legs: (0..legs).map(|_| leg(input)).collect(),
+            order: match choice & 128 {
+                0 => order,
+                _ => Order {
+                    peg: None,
+                    twap: None,
+                    ..order
+                },
+            },
         }
     }
 
@@ -366,6 +426,27 @@ fn price_kind(byte: u8) -> PriceKind {
     match byte % 2 {
         0 => PriceKind::Mark,
         _ => PriceKind::Index,
+    }
+}
+
+/// Near the price that it follows.
+fn peg(input: &mut Input<'_>) -> Peg {
+    Peg {
+        to: match input.below(3) {
+            0 => PegTo::Index,
+            1 => PegTo::Bid,
+            _ => PegTo::Ask,
+        },
+        offset: input.number(0),
+    }
+}
+
+/// Of a few slices, now and then too short or too close.
+fn twap(input: &mut Input<'_>) -> Twap {
+    Twap {
+        duration_ms: 500 * u64::from(input.below(16)),
+        interval_ms: 900 + 100 * u64::from(input.below(8)),
+        tolerance_ppm: u32::from(input.byte()) * 4_000,
     }
 }
 

@@ -1,12 +1,13 @@
 //! What an order asks for, as records keep it and as types say it.
 
 use crate::records::{
-    BY_HEIGHT, OF_MASTER, OrderRecord, POST_ONLY, QUOTE, REDUCE_ONLY, SELF_TRADE_SHIFT, SELL,
-    SLIDE, SpecialRecord, WAITING,
+    BY_HEIGHT, LinkRecord, OF_MASTER, OrderRecord, PEGGED, POST_ONLY, QUOTE, REDUCE_ONLY,
+    SELF_TRADE_SHIFT, SELL, SLIDE, SpecialRecord, WAITING,
 };
 use ballast_types::{
-    Condition, Distance, Lots, MarketId, MarketStatus, Order, PostOnly, PriceSource, SelfTrade,
-    SelfTradeScope, Side, TimeInForce, Trigger,
+    Condition, Distance, LinkKind, LinkRule, Lots, MarketId, MarketStatus, Order, Peg, PegTo,
+    PostOnly, PriceSource, SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, TimeMs, Trigger,
+    Twap,
 };
 use bytemuck::Zeroable;
 
@@ -53,6 +54,28 @@ impl OrderRecord {
 
     pub(crate) fn waiting(&self) -> bool {
         self.has(WAITING)
+    }
+
+    pub(crate) fn pegged(&self) -> bool {
+        self.has(PEGGED)
+    }
+
+    /// Whether all of a waiting leg is dormant.
+    pub(crate) fn asleep(&self, special: &SpecialRecord) -> bool {
+        special.dormant > 0 && special.dormant >= self.remaining
+    }
+
+    /// Where the link is that the order is in, if it is.
+    pub(crate) fn link_slot(&self) -> Option<u32> {
+        self.link.checked_sub(1)
+    }
+
+    /// Where it rests: its limit, unless it is pegged.
+    pub(crate) fn level(&self, special: Option<&SpecialRecord>) -> Ticks {
+        match special {
+            Some(special) if self.pegged() => special.rests,
+            _ => self.price,
+        }
     }
 
     pub(crate) fn quote(&self) -> bool {
@@ -108,7 +131,7 @@ impl OrderRecord {
         }
     }
 
-    /// The order that an open order would be if it were placed now, its trigger left out.
+    /// The order that an open order would be if it were placed now, its trigger or schedule left out.
     /// `max_fills` is that of a waiting order, else 0.
     pub(crate) fn order(&self, special: Option<&SpecialRecord>) -> Order {
         Order {
@@ -121,6 +144,7 @@ impl OrderRecord {
             self_trade: self.self_trade(),
             self_trade_scope: self.self_trade_scope(),
             display: special.and_then(SpecialRecord::display),
+            peg: special.and_then(SpecialRecord::peg),
             ..Order::limit(
                 MarketId(self.market),
                 self.side(),
@@ -131,14 +155,15 @@ impl OrderRecord {
     }
 }
 
-/// Flags of an order that rests, or that waits when it has a trigger.
+/// Flags of an order that rests, or that waits when it has a trigger or a schedule.
 pub(crate) fn flags_of(order: &Order) -> u16 {
     let flag = |set: bool, flag: u16| if set { flag } else { 0 };
     flag(order.side == Side::Sell, SELL)
         | flag(order.post_only != PostOnly::No, POST_ONLY)
         | flag(order.post_only == PostOnly::Slide, SLIDE)
         | flag(order.reduce_only, REDUCE_ONLY)
-        | flag(order.trigger.is_some(), WAITING)
+        | flag(order.waits(), WAITING)
+        | flag(order.peg.is_some(), PEGGED)
         | flag(matches!(order.tif, TimeInForce::Gtb(_)), BY_HEIGHT)
         | flag(order.self_trade_scope == SelfTradeScope::Master, OF_MASTER)
         | self_trade_bits(order.self_trade) << SELF_TRADE_SHIFT
@@ -162,16 +187,55 @@ pub(crate) fn expiry_of(tif: TimeInForce) -> u64 {
 }
 
 impl SpecialRecord {
-    /// What an order needs beside its own record: nothing, unless it waits or is an iceberg.
-    pub(crate) fn of(order: &Order, shown: Lots) -> Option<Self> {
-        let display = order.display.unwrap_or(0);
-        let Some(trigger) = order.trigger else {
-            return order.display.map(|_| Self {
-                display,
-                shown,
-                ..Self::zeroed()
-            });
+    /// What an order that rests at a level needs beside its own record: nothing, unless it is an
+    /// iceberg or pegged.
+    pub(crate) fn resting(order: &Order, shown: Lots, level: Ticks) -> Option<Self> {
+        if order.display.is_none() && order.peg.is_none() {
+            return None;
+        }
+        let special = Self {
+            display: order.display.unwrap_or(0),
+            shown,
+            ..Self::zeroed()
         };
+        Some(match order.peg {
+            None => special,
+            Some(peg) => Self {
+                peg: peg_number(peg.to),
+                offset: peg.offset,
+                rests: level,
+                ..special
+            },
+        })
+    }
+
+    /// What an order that begins to wait needs beside its own record.
+    pub(crate) fn waiting(order: &Order, dormant: Lots, time: TimeMs) -> Self {
+        let special = Self {
+            display: order.display.unwrap_or(0),
+            dormant,
+            max_fills: order.max_fills,
+            tif: match order.tif {
+                TimeInForce::Ioc => 1,
+                TimeInForce::Fok => 2,
+                TimeInForce::Gtc | TimeInForce::Gtt(_) | TimeInForce::Gtb(_) => 0,
+            },
+            ..Self::zeroed()
+        };
+        match (order.trigger, order.twap) {
+            (Some(trigger), _) => special.with_trigger(&trigger),
+            (None, Some(twap)) => Self {
+                tolerance: twap.tolerance_ppm,
+                interval: twap.interval_ms,
+                duration: twap.duration_ms,
+                start: time,
+                ..special
+            },
+            (None, None) => special,
+        }
+    }
+
+    fn with_trigger(self, trigger: &Trigger) -> Self {
         let (condition, price, distance) = match trigger.condition {
             Condition::AtOrAbove(price) => (1, price, 0),
             Condition::AtOrBelow(price) => (2, price, 0),
@@ -184,20 +248,45 @@ impl SpecialRecord {
                 activation,
             } => (4, activation, i64::from(ppm)),
         };
-        Some(Self {
-            display,
+        Self {
             trigger: price,
             distance,
             condition,
             source: source_number(trigger.source),
-            max_fills: order.max_fills,
-            tif: match order.tif {
-                TimeInForce::Ioc => 1,
-                TimeInForce::Fok => 2,
-                TimeInForce::Gtc | TimeInForce::Gtt(_) | TimeInForce::Gtb(_) => 0,
-            },
-            ..Self::zeroed()
+            ..self
+        }
+    }
+
+    /// Whether the trigger is a trailing one.
+    pub(crate) fn trails(&self) -> bool {
+        matches!(self.condition, 3 | 4)
+    }
+
+    pub(crate) fn peg(&self) -> Option<Peg> {
+        let to = match self.peg {
+            1 => PegTo::Index,
+            2 => PegTo::Bid,
+            3 => PegTo::Ask,
+            _ => return None,
+        };
+        Some(Peg {
+            to,
+            offset: self.offset,
         })
+    }
+
+    pub(crate) fn twap(&self) -> Option<Twap> {
+        (self.interval > 0).then_some(Twap {
+            duration_ms: self.duration,
+            interval_ms: self.interval,
+            tolerance_ppm: self.tolerance,
+        })
+    }
+
+    /// Block time in ms from which the next slice is due; `None` without a schedule.
+    pub(crate) fn next_slice(&self) -> Option<TimeMs> {
+        let since = self.interval.checked_mul(u64::from(self.slice))?;
+        (self.interval > 0).then(|| self.start.saturating_add(since))
     }
 
     pub(crate) fn display(&self) -> Option<Lots> {
@@ -212,7 +301,7 @@ impl SpecialRecord {
         }
     }
 
-    /// What the order waits for; `None` when it rests.
+    /// The trigger that the order waits for; `None` when it rests, or waits for something else.
     pub(crate) fn trigger(&self) -> Option<Trigger> {
         let trail = |distance| Condition::Trail {
             distance,
@@ -232,6 +321,49 @@ impl SpecialRecord {
     }
 }
 
+fn peg_number(to: PegTo) -> u8 {
+    match to {
+        PegTo::Index => 1,
+        PegTo::Bid => 2,
+        PegTo::Ask => 3,
+    }
+}
+
+impl LinkRecord {
+    /// A link that no order is in yet.
+    pub(crate) fn of(kind: LinkKind, rule: LinkRule) -> Self {
+        Self {
+            kind: match kind {
+                LinkKind::Oco => 1,
+                LinkKind::Oto => 2,
+                LinkKind::Otoco => 3,
+            },
+            rule: match rule {
+                LinkRule::FirstHit => 0,
+                LinkRule::CompleteFill => 1,
+                LinkRule::Incremental => 2,
+            },
+            ..Self::zeroed()
+        }
+    }
+
+    pub(crate) fn kind(&self) -> LinkKind {
+        match self.kind {
+            1 => LinkKind::Oco,
+            2 => LinkKind::Oto,
+            _ => LinkKind::Otoco,
+        }
+    }
+
+    pub(crate) fn rule(&self) -> LinkRule {
+        match self.rule {
+            1 => LinkRule::CompleteFill,
+            2 => LinkRule::Incremental,
+            _ => LinkRule::FirstHit,
+        }
+    }
+}
+
 fn source_number(source: PriceSource) -> u8 {
     match source {
         PriceSource::Mark => 0,
@@ -240,11 +372,12 @@ fn source_number(source: PriceSource) -> u8 {
     }
 }
 
-const STATUSES: [MarketStatus; 4] = [
+const STATUSES: [MarketStatus; 5] = [
     MarketStatus::Open,
     MarketStatus::PostOnly,
     MarketStatus::CancelOnly,
     MarketStatus::Suspended,
+    MarketStatus::Auction,
 ];
 
 /// The number by which records know a status.

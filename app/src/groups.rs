@@ -4,12 +4,13 @@
 use crate::accounts::AccountRef;
 use crate::form::End;
 use crate::index::Index;
+use crate::links::Loose;
 use crate::records::{
-    FloorRecord, FloorTable, MemberRecord, MemberTable, OrderRecord, OrderTable, ProtectionTable,
-    SpecialTable, TradeRecord, TradeTable,
+    FloorRecord, FloorTable, LinkTable, MemberRecord, MemberTable, OrderRecord, OrderTable,
+    ProtectionTable, SpecialTable, TradeRecord, TradeTable,
 };
 use ballast_orderbook::Books;
-use ballast_types::{ChainSpec, GroupId, MarketId, OrderId, PriceSource, Ticks};
+use ballast_types::{ChainSpec, GroupId, MarketId, OrderId, PriceSource, Ticks, TimeMs};
 use bytemuck::Zeroable;
 
 /// (nonce, index) of the action that set a floor; what is below it is refused.
@@ -31,8 +32,9 @@ pub(crate) struct GroupShard {
     /// Markets of the group; the index is the number that its books know them by.
     pub(crate) markets: Vec<MarketId>,
     pub(crate) orders: OrderTable,
-    /// What only waiting and iceberg orders have.
+    /// What only waiting, pegged and iceberg orders have.
     pub(crate) specials: SpecialTable,
+    pub(crate) links: LinkTable,
     pub(crate) members: MemberTable,
     pub(crate) protections: ProtectionTable,
     pub(crate) floors: FloorTable,
@@ -46,10 +48,15 @@ pub(crate) struct GroupShard {
     pub(crate) by_expiry: Index<(End, u64), u32>,
     /// Waiting orders with a trigger price that are not due.
     pub(crate) stops: Index<StopKey, ()>,
-    /// Waiting orders with a trailing trigger, due or not, by (market, priority).
+    /// Waiting orders with a trailing trigger, due or not, by (market, priority). Here and above without
+    /// legs that are dormant altogether.
     pub(crate) trailing: Index<(MarketId, u64), u32>,
     /// Waiting orders that are due, by (market, priority).
     pub(crate) due: Index<(MarketId, u64), u32>,
+    /// Schedules, by (market, time from which the next slice is due, priority).
+    pub(crate) slices: Index<(MarketId, TimeMs, u64), u32>,
+    /// Pegged orders, by (market, priority).
+    pub(crate) pegged: Index<(MarketId, u64), u32>,
     /// Resting orders by (owner, market, priority).
     pub(crate) reduce_only: Index<(AccountRef, MarketId, u64), u32>,
     /// Resting quotes.
@@ -60,6 +67,8 @@ pub(crate) struct GroupShard {
     pub(crate) floor_by_owner: Index<(AccountRef, Pair, FloorKind, u128), u32>,
     /// All floors, oldest first.
     pub(crate) floor_by_age: Index<(Pair, FloorKey), u32>,
+    /// What links have done and is not in the records yet.
+    pub(crate) loose: Loose,
 }
 
 /// A trigger price: market, source, whether it fires at or above the price (else at or below), price
@@ -94,6 +103,7 @@ impl GroupShard {
             group,
             orders: OrderTable::new(OrderId::MAX_SLOT),
             specials: SpecialTable::new(u32::MAX),
+            links: LinkTable::new(u32::MAX),
             members: MemberTable::new(u32::MAX),
             protections: ProtectionTable::new(u32::MAX),
             floors: FloorTable::new(u32::MAX),
@@ -107,12 +117,15 @@ impl GroupShard {
             stops: Index::default(),
             trailing: Index::default(),
             due: Index::default(),
+            slices: Index::default(),
+            pegged: Index::default(),
             reduce_only: Index::default(),
             quotes: Index::default(),
             protection_at: Index::default(),
             floor_at: Index::default(),
             floor_by_owner: Index::default(),
             floor_by_age: Index::default(),
+            loose: Loose::default(),
         }
     }
 

@@ -8,6 +8,7 @@ mod block;
 mod form;
 mod groups;
 mod index;
+mod links;
 mod orders;
 pub mod pages;
 mod passes;

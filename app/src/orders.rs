@@ -2,9 +2,10 @@
 
 use crate::accounts::AccountRef;
 use crate::groups::{GroupShard, PRIORITY, QuoteKey, StopKey, WAITING_ORDERS};
+use crate::passes::Place;
 use crate::records::{OrderRecord, SpecialRecord};
 use ballast_orderbook::{BookError, Books};
-use ballast_types::{Condition, Lots, MarketId, OrderId, Side};
+use ballast_types::{Condition, Limits, Lots, MarketId, OrderId, Side, Ticks, Trigger};
 use bytemuck::Zeroable;
 
 impl GroupShard {
@@ -26,21 +27,22 @@ impl GroupShard {
         let _ = self.orders.free(slot);
     }
 
-    /// Puts an order into the book at the tail of its level. `record` needs no generation, priority
-    /// or link yet.
+    /// Puts an order into the book at the tail of its level, and returns its priority. `record` needs
+    /// no generation or priority yet.
     pub(crate) fn rest(
         &mut self,
         slot: u32,
         local: u32,
         mut record: OrderRecord,
         special: Option<SpecialRecord>,
-    ) -> Option<()> {
+    ) -> Option<u64> {
         record.priority = self.next_priority()?;
         insert(&mut self.books, slot, local, &record, special.as_ref()).ok()?;
-        self.link(slot, record, special)
+        self.link(slot, record, special)?;
+        Some(record.priority)
     }
 
-    /// Lets an order wait for its trigger. `record` needs no generation, priority or link yet.
+    /// Lets an order wait. `record` needs no generation, priority or link yet.
     pub(crate) fn wait(
         &mut self,
         slot: u32,
@@ -76,9 +78,6 @@ impl GroupShard {
             let at = self.specials.alloc().ok()?;
             *self.specials.get_mut(at)? = special;
             record.special = at.saturating_add(1);
-            if record.waiting() {
-                self.link_trigger(slot, &record, &special)?;
-            }
         }
         let member = self.member_mut(owner)?;
         member.open_orders = member.open_orders.saturating_add(1);
@@ -86,6 +85,10 @@ impl GroupShard {
         record.generation = stored.generation;
         record.free_link = stored.free_link;
         *stored = record;
+        if record.waiting() {
+            self.count_waiting(&record, true)?;
+            self.watch(slot, &record)?;
+        }
         Some(())
     }
 
@@ -100,6 +103,10 @@ impl GroupShard {
             self.reduce_only
                 .insert((owner, MarketId(record.market), record.priority), slot);
         }
+        if record.pegged() {
+            let key = (MarketId(record.market), record.priority);
+            self.pegged.insert(key, slot);
+        }
     }
 
     fn unlink_priority(&mut self, record: &OrderRecord) {
@@ -112,39 +119,68 @@ impl GroupShard {
             self.reduce_only
                 .remove(&(owner, MarketId(record.market), record.priority));
         }
+        if record.pegged() {
+            let key = (MarketId(record.market), record.priority);
+            self.pegged.remove(&key);
+        }
     }
 
-    fn link_trigger(
-        &mut self,
-        slot: u32,
-        record: &OrderRecord,
-        special: &SpecialRecord,
-    ) -> Option<()> {
-        if let Some(key) = stop_key(slot, record, special) {
-            self.stops.insert(key, ());
-        } else {
-            let key = (MarketId(record.market), record.priority);
-            self.trailing.insert(key, slot);
-            let market = self.trade_record(record.market)?;
-            market.trailing = market.trailing.saturating_add(1);
-        }
+    /// Counts an order that begins to wait, or ends its wait.
+    fn count_waiting(&mut self, record: &OrderRecord, begins: bool) -> Option<()> {
+        let special = *self.special(record)?;
         let waiting = self.specials.words_mut().counters.get_mut(WAITING_ORDERS)?;
-        *waiting = waiting.saturating_add(1);
+        *waiting = match begins {
+            true => waiting.saturating_add(1),
+            false => waiting.saturating_sub(1),
+        };
+        if special.trails() {
+            let market = self.trade_record(record.market)?;
+            market.trailing = match begins {
+                true => market.trailing.saturating_add(1),
+                false => market.trailing.saturating_sub(1),
+            };
+        }
         Some(())
     }
 
-    fn unlink_trigger(&mut self, slot: u32, record: &OrderRecord, special: &SpecialRecord) {
-        let key = (MarketId(record.market), record.priority);
-        self.due.remove(&key);
-        self.unlink_stop(slot, record, special);
-        if self.trailing.remove(&key).is_some()
-            && let Some(market) = self.trade_record(record.market)
-        {
-            market.trailing = market.trailing.saturating_sub(1);
+    /// Puts a waiting order where what it waits for finds it: nowhere while all of it is dormant.
+    pub(crate) fn watch(&mut self, slot: u32, record: &OrderRecord) -> Option<()> {
+        let special = *self.special(record)?;
+        if record.asleep(&special) {
+            return Some(());
         }
-        let words = self.specials.words_mut();
-        if let Some(waiting) = words.counters.get_mut(WAITING_ORDERS) {
-            *waiting = waiting.saturating_sub(1);
+        let market = MarketId(record.market);
+        let key = (market, record.priority);
+        if let Some(time) = special.next_slice() {
+            self.slices.insert((market, time, record.priority), slot);
+        } else if special.trails() {
+            self.trailing.insert(key, slot);
+        } else if let Some(stop) = stop_key(slot, record, &special) {
+            if special.due == 0 {
+                self.stops.insert(stop, ());
+            }
+        } else {
+            self.special_mut(record)?.due = 1;
+            self.due.insert(key, slot);
+        }
+        if special.due != 0 {
+            self.due.insert(key, slot);
+        }
+        Some(())
+    }
+
+    /// The opposite.
+    pub(crate) fn unwatch(&mut self, slot: u32, record: &OrderRecord) {
+        let Some(special) = self.special(record).copied() else {
+            return;
+        };
+        let market = MarketId(record.market);
+        let key = (market, record.priority);
+        self.due.remove(&key);
+        self.trailing.remove(&key);
+        self.unlink_stop(slot, record, &special);
+        if let Some(time) = special.next_slice() {
+            self.slices.remove(&(market, time, record.priority));
         }
     }
 
@@ -165,15 +201,14 @@ impl GroupShard {
     fn unlink(&mut self, slot: u32) -> Option<OrderRecord> {
         let record = *self.orders.get(slot)?;
         let owner = AccountRef(record.account);
-        let special = self.special(&record).copied();
+        if record.waiting() {
+            self.unwatch(slot, &record);
+            self.count_waiting(&record, false)?;
+        } else {
+            self.books.remove(slot);
+        }
         if let Some(at) = record.special_slot() {
             self.specials.free(at).ok()?;
-        }
-        match &special {
-            Some(special) if record.waiting() => self.unlink_trigger(slot, &record, special),
-            _ => {
-                self.books.remove(slot);
-            }
         }
         self.unlink_priority(&record);
         if let Some(client) = record.client() {
@@ -187,30 +222,48 @@ impl GroupShard {
         Some(record)
     }
 
-    /// Takes an open order out of book and indexes and frees its slot.
+    /// Takes an open order out of book and indexes and frees its slot. What that does to orders that
+    /// it is linked with is noted.
     pub(crate) fn remove(&mut self, slot: u32) -> Option<OrderRecord> {
+        self.end(slot, false)
+    }
+
+    /// As [`Self::remove`], for an order that has traded all its lots.
+    pub(crate) fn complete(&mut self, slot: u32) -> Option<OrderRecord> {
+        self.end(slot, true)
+    }
+
+    fn end(&mut self, slot: u32, filled: bool) -> Option<OrderRecord> {
         let record = self.unlink(slot)?;
         self.orders.free(slot).ok()?;
+        if record.link != 0 {
+            // Its link is there as long as the order is.
+            let _ = self.quit_link(slot, record.link_slot(), filled);
+        }
         Some(record)
     }
 
-    /// Ends the wait of an order, which keeps its slot and id and is nowhere until it rests, or its
-    /// slot is released.
+    /// Ends the wait of an order, which keeps its slot, id and link and is nowhere until it rests, or
+    /// its slot is released.
     pub(crate) fn leave(&mut self, slot: u32) -> Option<OrderRecord> {
         let record = self.unlink(slot)?;
         *self.orders.get_mut(slot)? = OrderRecord {
             generation: record.generation,
+            link: record.link,
             ..OrderRecord::zeroed()
         };
         Some(record)
     }
 
-    /// Makes a resting order smaller in place; hidden lots go first.
+    /// Makes an open order smaller in place; hidden lots go first.
     pub(crate) fn shrink(&mut self, slot: u32, size: Lots) -> Option<()> {
-        self.books.shrink(slot, size)?;
         let record = self.orders.get_mut(slot)?;
         record.remaining = size;
         let record = *record;
+        if record.waiting() {
+            return Some(());
+        }
+        self.books.shrink(slot, size)?;
         if let Some(special) = self.special_mut(&record) {
             special.shown = special.shown.min(size);
         }
@@ -222,19 +275,38 @@ impl GroupShard {
     pub(crate) fn cut(&mut self, slot: u32, remaining: Lots, shown: Lots) -> Option<Lots> {
         let record = self.orders.get_mut(slot)?;
         record.remaining = remaining;
-        let mut record = *record;
+        let record = *record;
         let special = self.special_mut(&record)?;
         if shown > 0 {
             special.shown = shown;
             return None;
         }
         let next = special.display.min(remaining);
-        special.shown = next;
+        self.refresh(slot, next)?;
+        Some(next)
+    }
+
+    /// The next lots of an iceberg show behind all others of its level.
+    pub(crate) fn refresh(&mut self, slot: u32, shown: Lots) -> Option<()> {
+        let mut record = *self.orders.get(slot)?;
+        self.special_mut(&record)?.shown = shown;
         self.unlink_priority(&record);
         record.priority = self.next_priority()?;
         self.link_priority(slot, &record);
         *self.orders.get_mut(slot)? = record;
-        Some(next)
+        Some(())
+    }
+
+    /// Puts a pegged order that has left the book at a level again, behind all others.
+    pub(crate) fn move_to(&mut self, slot: u32, local: u32, level: Ticks) -> Option<()> {
+        let mut record = *self.orders.get(slot)?;
+        self.special_mut(&record)?.rests = level;
+        self.unlink_priority(&record);
+        record.priority = self.next_priority()?;
+        self.link_priority(slot, &record);
+        *self.orders.get_mut(slot)? = record;
+        let special = self.specials.get(record.special_slot()?);
+        insert(&mut self.books, slot, local, &record, special).ok()
     }
 
     /// What only special orders have.
@@ -246,18 +318,34 @@ impl GroupShard {
         self.specials.get_mut(record.special_slot()?)
     }
 
-    /// Whether another order may wait for such a trigger.
-    pub(crate) fn may_wait(
+    /// Whether more orders may wait, with such triggers, in the order given. The place of the first
+    /// that may not.
+    pub(crate) fn over_limit(
         &self,
         local: u32,
-        condition: &Condition,
-        limits: &ballast_types::Limits,
-    ) -> bool {
+        triggers: impl Iterator<Item = Option<Trigger>>,
+        limits: &Limits,
+    ) -> Option<usize> {
         let counters = self.specials.words().counters;
-        let waiting = counters.get(WAITING_ORDERS).copied().unwrap_or(0);
-        let trailing = self.trades.get(local).map_or(0, |market| market.trailing);
-        let trails = matches!(condition, Condition::Trail { .. });
-        waiting < u64::from(limits.waiting_orders) && (!trails || trailing < limits.trailing_orders)
+        let mut waiting = counters.get(WAITING_ORDERS).copied().unwrap_or(0);
+        let mut trailing = self.trades.get(local).map_or(0, |market| market.trailing);
+        for (at, trigger) in triggers.enumerate() {
+            let condition = trigger.map(|trigger| trigger.condition);
+            let trails = matches!(condition, Some(Condition::Trail { .. }));
+            let full = trails && trailing >= limits.trailing_orders;
+            if full || waiting >= u64::from(limits.waiting_orders) {
+                return Some(at);
+            }
+            waiting = waiting.saturating_add(1);
+            trailing = trailing.saturating_add(u32::from(trails));
+        }
+        None
+    }
+
+    /// Whether the order that was there still waits.
+    pub(crate) fn waits_at(&self, place: Place) -> bool {
+        let record = self.orders.get(place.slot);
+        record.is_some_and(|record| record.priority == place.priority && record.waiting())
     }
 }
 
@@ -275,7 +363,7 @@ pub(crate) fn insert(
     record: &OrderRecord,
     special: Option<&SpecialRecord>,
 ) -> Result<(), BookError> {
-    let (side, price, size) = (record.side(), record.price, record.remaining);
+    let (side, price, size) = (record.side(), record.level(special), record.remaining);
     match special.filter(|special| special.display > 0) {
         Some(&SpecialRecord { shown, display, .. }) => {
             let hidden = size.saturating_sub(shown);
@@ -285,7 +373,7 @@ pub(crate) fn insert(
     }
 }
 
-/// Where a waiting order that is not due is found by its trigger price; `None` for trailing ones.
+/// Where a waiting order that is not due is found by its trigger price; `None` when it has none.
 pub(crate) fn stop_key(
     slot: u32,
     record: &OrderRecord,

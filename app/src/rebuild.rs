@@ -5,7 +5,7 @@ use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::{GroupShard, WAITING_ORDERS, kind_of};
 use crate::index::Index;
 use crate::orders::{insert, quote_key, stop_key};
-use crate::records::OrderRecord;
+use crate::records::{OrderRecord, SpecialRecord};
 use crate::state::State;
 use ballast_orderbook::Books;
 use ballast_types::{AccountId, AssetId, MarketId, Side};
@@ -111,6 +111,7 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
         .filter_map(|(s, r)| Some(((r.end()?, r.priority), *s)));
     same("expiries", &shard.by_expiry, expiring)?;
     check_specials(shard)?;
+    check_links(shard)?;
     let mut resting = orders;
     resting.retain(|(_, order)| !order.waiting());
     let reducing = resting
@@ -118,6 +119,9 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
         .filter(|(_, r)| r.reduce_only())
         .map(|(s, r)| ((AccountRef(r.account), MarketId(r.market), r.priority), *s));
     same("reduce-only orders", &shard.reduce_only, reducing)?;
+    let pegged = resting.iter().filter(|(_, r)| r.pegged());
+    let pegged = pegged.map(|(s, r)| ((MarketId(r.market), r.priority), *s));
+    same("pegged orders", &shard.pegged, pegged)?;
     let quotes = resting.iter().filter(|(_, r)| r.quote());
     same(
         "quotes",
@@ -131,8 +135,17 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
         protections.map(|(s, r)| (AccountRef(r.account), s)),
     )?;
     check_floors(shard)?;
+    check_books(state, shard, &resting)
+}
+
+/// Books made of the resting orders, which are given by priority.
+fn check_books(
+    state: &State,
+    shard: &GroupShard,
+    resting: &[(u32, &OrderRecord)],
+) -> Result<(), String> {
     let mut books = Books::new(shard.markets.len());
-    for (slot, order) in &resting {
+    for (slot, order) in resting {
         let local = state.chain.local(MarketId(order.market));
         insert(&mut books, *slot, local, order, shard.special(order))
             .map_err(|error| format!("slot {slot}: {error}"))?;
@@ -167,7 +180,29 @@ fn check_specials(shard: &GroupShard) -> Result<(), String> {
         .filter(|(_, order)| order.waiting())
         .filter_map(|(slot, order)| Some((slot, order, shard.special(order)?)))
         .collect();
+    let counted = shard.specials.words().counters.get(WAITING_ORDERS);
+    let counted = counted.copied().map(usize::try_from);
+    for (market, trades) in shard.markets.iter().zip(shard.trades.iter()) {
+        let trails = waiting
+            .iter()
+            .filter(|(_, order, special)| order.market == market.0 && special.trails());
+        if usize::try_from(trades.1.trailing) != Ok(trails.count()) {
+            return Err("trailing orders are miscounted".to_owned());
+        }
+    }
+    if counted != Some(Ok(waiting.len())) {
+        return Err("waiting orders are miscounted".to_owned());
+    }
+    check_watched(shard, waiting)
+}
+
+/// What finds the waiting orders that are not dormant altogether.
+fn check_watched(
+    shard: &GroupShard,
+    mut waiting: Vec<(u32, &OrderRecord, &SpecialRecord)>,
+) -> Result<(), String> {
     let place = |order: &OrderRecord| (MarketId(order.market), order.priority);
+    waiting.retain(|(_, order, special)| !order.asleep(special));
     let undue = waiting.iter().filter(|(.., special)| special.due == 0);
     same(
         "stops",
@@ -176,29 +211,40 @@ fn check_specials(shard: &GroupShard) -> Result<(), String> {
     )?;
     let trailing = waiting
         .iter()
-        .filter(|(slot, order, special)| stop_key(*slot, order, special).is_none())
+        .filter(|(.., special)| special.trails())
         .map(|(slot, order, _)| (place(order), *slot));
-    same("trailing orders", &shard.trailing, trailing.clone())?;
+    same("trailing orders", &shard.trailing, trailing)?;
+    let slices = waiting.iter().filter_map(|(slot, order, special)| {
+        let (market, priority) = place(order);
+        Some(((market, special.next_slice()?, priority), *slot))
+    });
+    same("schedules", &shard.slices, slices)?;
     let due = waiting.iter().filter(|(.., special)| special.due != 0);
     same(
         "due orders",
         &shard.due,
         due.map(|(slot, order, _)| (place(order), *slot)),
-    )?;
-    let counted = shard.specials.words().counters.get(WAITING_ORDERS);
-    let trails: u64 = shard
-        .trades
+    )
+}
+
+/// Links name the orders that name them, and nothing is left to do for them.
+fn check_links(shard: &GroupShard) -> Result<(), String> {
+    let linked = shard
+        .orders
         .iter()
-        .map(|(_, t)| u64::from(t.trailing))
-        .sum();
-    let counts = (
-        counted.copied().map(usize::try_from),
-        usize::try_from(trails),
-    );
-    if counts == (Some(Ok(waiting.len())), Ok(trailing.count())) {
+        .filter_map(|(slot, order)| Some((order.link_slot()?, slot.saturating_add(1))));
+    let mut linked: Vec<_> = linked.collect();
+    let named = shard.links.iter().flat_map(|(link, record)| {
+        let open = record.orders.into_iter().filter(|at| *at != 0);
+        open.map(move |at| (link, at))
+    });
+    let mut named: Vec<_> = named.collect();
+    linked.sort_unstable();
+    named.sort_unstable();
+    if linked == named && shard.loose.is_empty() {
         Ok(())
     } else {
-        Err("waiting orders are miscounted".to_owned())
+        Err("links and orders do not match".to_owned())
     }
 }
 

@@ -20,7 +20,8 @@ table!(MasterTable, MasterTableView, MasterRecord, 32);
 table!(AgentTable, AgentTableView, AgentRecord, 16);
 table!(NonceTable, NonceTableView, NonceRecord, 32);
 table!(OrderTable, OrderTableView, OrderRecord, 16);
-table!(SpecialTable, SpecialTableView, SpecialRecord, 32);
+table!(SpecialTable, SpecialTableView, SpecialRecord, 16);
+table!(LinkTable, LinkTableView, LinkRecord, 64);
 table!(MemberTable, MemberTableView, MemberRecord, 64);
 table!(ProtectionTable, ProtectionTableView, ProtectionRecord, 16);
 table!(FloorTable, FloorTableView, FloorRecord, 32);
@@ -58,8 +59,9 @@ record!(PositionRecord, 1);
 record!(MasterRecord, 1);
 record!(AgentRecord, 1, reusable);
 record!(NonceRecord, 1, reusable);
-record!(OrderRecord, 3, reusable);
-record!(SpecialRecord, 1, reusable);
+record!(OrderRecord, 4, reusable);
+record!(SpecialRecord, 2, reusable);
+record!(LinkRecord, 1, reusable);
 record!(MemberRecord, 1);
 record!(ProtectionRecord, 1, reusable);
 record!(FloorRecord, 1, reusable);
@@ -237,8 +239,10 @@ pub(crate) const OF_MASTER: u16 = 1 << 6;
 pub(crate) const SELF_TRADE_SHIFT: u16 = 7;
 /// It came from an action of quotes.
 pub(crate) const QUOTE: u16 = 1 << 9;
+/// It rests at the price that its special record tells; its own is the limit.
+pub(crate) const PEGGED: u16 = 1 << 10;
 
-/// An open order: it rests in the book, or waits for its trigger.
+/// An open order: it rests in the book, or waits.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct OrderRecord {
@@ -248,6 +252,7 @@ pub(crate) struct OrderRecord {
     /// Reference of the owner, see `AccountRef`.
     pub(crate) account: u32,
     pub(crate) market: u32,
+    /// Its limit, at which it is reserved for.
     pub(crate) price: i64,
     pub(crate) remaining: i64,
     pub(crate) filled: i64,
@@ -266,7 +271,9 @@ pub(crate) struct OrderRecord {
     pub(crate) placed: u64,
     /// Slot + 1 of what only special orders have; 0 is none.
     pub(crate) special: u32,
-    pub(crate) reserved: [u8; 12],
+    /// Slot + 1 of the link that it is in; 0 is none.
+    pub(crate) link: u32,
+    pub(crate) reserved: [u8; 8],
 }
 
 impl OrderRecord {
@@ -278,12 +285,13 @@ impl OrderRecord {
     }
 }
 
-/// What only waiting and iceberg orders have.
+/// What only waiting, pegged and iceberg orders have.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct SpecialRecord {
     pub(crate) free_link: u32,
-    pub(crate) reserved: u32,
+    /// Of a schedule: how far a slice may trade beyond the mark, in millionths.
+    pub(crate) tolerance: u32,
     /// Lots that an iceberg shows at a time, 0 for any other order, and those that it shows now.
     pub(crate) display: i64,
     pub(crate) shown: i64,
@@ -293,7 +301,7 @@ pub(crate) struct SpecialRecord {
     pub(crate) distance: i64,
     pub(crate) extreme: i64,
     pub(crate) max_fills: u16,
-    /// What it waits for, see `form::condition_of`; 0 is nothing.
+    /// The trigger that it waits for, see `SpecialRecord::trigger`; 0 is none.
     pub(crate) condition: u8,
     /// Which price, see `form::source_of`.
     pub(crate) source: u8,
@@ -303,11 +311,44 @@ pub(crate) struct SpecialRecord {
     pub(crate) active: u8,
     /// 1 when the trigger has fired.
     pub(crate) due: u8,
-    pub(crate) reserved_2: u8,
-    pub(crate) reserved_3: u64,
+    /// Which price a pegged order follows, see `form::peg_number`.
+    pub(crate) peg: u8,
+    /// Of a waiting leg: lots that wait for fills of the first order of its link.
+    pub(crate) dormant: i64,
+    /// Of a pegged order: how far from the price that it follows it wants to rest, and where it rests.
+    pub(crate) offset: i64,
+    pub(crate) rests: i64,
+    /// Of a schedule: times in ms; an interval of 0 is none.
+    pub(crate) interval: u64,
+    pub(crate) duration: u64,
+    /// Block time in ms at which the order began to wait.
+    pub(crate) start: u64,
+    /// Number of the next slice.
+    pub(crate) slice: u32,
+    pub(crate) reserved: [u8; 20],
 }
 
 impl SpecialRecord {
+    fn freed(&self) -> Self {
+        Self::zeroed()
+    }
+}
+
+/// Orders that live and die together.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct LinkRecord {
+    pub(crate) free_link: u32,
+    /// Slot + 1 of the first order and of its legs; 0 when it is no longer open.
+    pub(crate) orders: [u32; 3],
+    /// 1 Oco, 2 Oto, 3 Otoco.
+    pub(crate) kind: u8,
+    /// 0 FirstHit, 1 CompleteFill, 2 Incremental.
+    pub(crate) rule: u8,
+    pub(crate) reserved: [u8; 14],
+}
+
+impl LinkRecord {
     fn freed(&self) -> Self {
         Self::zeroed()
     }

@@ -7,15 +7,15 @@ use crate::groups::WAITING_ORDERS;
 use crate::pages::{Hash, Header};
 use crate::records::{
     AccountRecord, AccountTable, AccountTableView, AgentTable, AgentTableView, BalanceTable,
-    BalanceTableView, FloorTableView, MarkRecord, MarkTable, MarkTableView, MasterTable,
-    MasterTableView, MemberTableView, NonceTable, NonceTableView, OrderRecord, OrderTable,
-    OrderTableView, PositionTable, PositionTableView, ProtectionTableView, SpecialRecord,
-    SpecialTable, SpecialTableView, TradeTableView,
+    BalanceTableView, FloorTableView, LinkTable, LinkTableView, MarkRecord, MarkTable,
+    MarkTableView, MasterTable, MasterTableView, MemberTableView, NonceTable, NonceTableView,
+    OrderRecord, OrderTable, OrderTableView, PositionTable, PositionTableView, ProtectionTableView,
+    SpecialRecord, SpecialTable, SpecialTableView, TradeTableView,
 };
 use crate::state::Chain;
 use crate::view::{
-    AccountView, BookView, ChainView, LevelView, MarketView, MasterView, OrderView, PositionView,
-    ProtectionView, WaitingView,
+    AccountView, BookView, ChainView, LevelView, LinkView, MarketView, MasterView, OrderView,
+    PositionView, ProtectionView, TwapView, WaitingView,
 };
 use ballast_risk::LotRisk;
 use ballast_types::{
@@ -51,6 +51,7 @@ pub(crate) struct AccountTables {
 pub(crate) struct GroupTables {
     pub(crate) orders: OrderTableView,
     pub(crate) specials: SpecialTableView,
+    pub(crate) links: LinkTableView,
     pub(crate) members: MemberTableView,
     pub(crate) protections: ProtectionTableView,
     pub(crate) floors: FloorTableView,
@@ -77,6 +78,7 @@ impl GroupTables {
         Self {
             orders: shard.orders.snapshot(),
             specials: shard.specials.snapshot(),
+            links: shard.links.snapshot(),
             members: shard.members.snapshot(),
             protections: shard.protections.snapshot(),
             floors: shard.floors.snapshot(),
@@ -308,14 +310,10 @@ impl Snapshot {
         let owner = AccountRef(record.account);
         let tables = self.accounts.get(owner.shard())?;
         let order = record.order(special);
-        let waiting = special.and_then(|special| {
-            Some(WaitingView {
-                trigger: special.trigger()?,
-                due: special.due != 0,
-                extreme: (special.active != 0).then_some(special.extreme),
-                max_fills: special.max_fills,
-            })
-        });
+        let waiting = special.filter(|_| record.waiting()).map(waiting_view);
+        let group = self
+            .groups
+            .get(self.chain.market(order.market)?.group.index())?;
         Some(OrderView {
             id: OrderId::new(
                 self.chain.market(order.market)?.group,
@@ -326,6 +324,9 @@ impl Snapshot {
             market: order.market,
             side: order.side,
             price: order.price,
+            level: record.level(special),
+            peg: order.peg,
+            link: group.link_view(self.chain.market(order.market)?.group, record),
             remaining: record.remaining,
             display: order.display,
             shown: shown(record, special),
@@ -353,8 +354,8 @@ impl Snapshot {
             match record.side() {
                 Side::Buy => sides
                     .0
-                    .push((view.price.saturating_neg(), record.priority, view)),
-                Side::Sell => sides.1.push((view.price, record.priority, view)),
+                    .push((view.level.saturating_neg(), record.priority, view)),
+                Side::Sell => sides.1.push((view.level, record.priority, view)),
             }
         }
         let sorted = |mut side: Vec<(Ticks, u64, OrderView)>| {
@@ -374,8 +375,9 @@ impl Snapshot {
                 Side::Buy => &mut bids,
                 Side::Sell => &mut asks,
             };
-            let (size, orders) = side.entry(record.price).or_default();
-            *size = size.saturating_add(shown(record, group.special(record)));
+            let special = group.special(record);
+            let (size, orders) = side.entry(record.level(special)).or_default();
+            *size = size.saturating_add(shown(record, special));
             *orders = orders.saturating_add(1);
         }
         let level = |(price, (size, orders)): (&Ticks, &(Lots, u32))| LevelView {
@@ -475,6 +477,7 @@ impl Snapshot {
             [
                 bytes(group.orders.page_count(), OrderTable::PAGE_BYTES),
                 bytes(group.specials.page_count(), SpecialTable::PAGE_BYTES),
+                bytes(group.links.page_count(), LinkTable::PAGE_BYTES),
             ]
         });
         groups.flatten().fold(accounts, u64::saturating_add)
@@ -497,11 +500,42 @@ impl GroupTables {
         self.specials.get(record.special_slot()?)
     }
 
+    fn link_view(&self, group: GroupId, record: &OrderRecord) -> Option<LinkView> {
+        let link = self.links.get(record.link_slot()?)?;
+        let id = |at: u32| {
+            let slot = at.checked_sub(1)?;
+            OrderId::new(group, self.orders.get(slot)?.generation, slot)
+        };
+        let [order, legs @ ..] = link.orders;
+        Some(LinkView {
+            kind: link.kind(),
+            rule: link.rule(),
+            order: id(order),
+            legs: legs.into_iter().filter_map(id).collect(),
+        })
+    }
+
     /// Orders in the book of a market, by slot.
     fn resting(&self, market: MarketId) -> impl Iterator<Item = (u32, &OrderRecord)> {
         let orders = self.orders.iter();
         let here = orders.filter(move |(_, order)| order.market == market.0);
         here.filter(|(_, order)| order.remaining > 0 && !order.waiting())
+    }
+}
+
+/// What a waiting order waits for.
+fn waiting_view(special: &SpecialRecord) -> WaitingView {
+    WaitingView {
+        trigger: special.trigger(),
+        twap: special.twap().map(|twap| TwapView {
+            twap,
+            start: special.start,
+            next: u64::from(special.slice),
+        }),
+        dormant: special.dormant,
+        due: special.due != 0,
+        extreme: (special.active != 0).then_some(special.extreme),
+        max_fills: special.max_fills,
     }
 }
 

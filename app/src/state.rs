@@ -238,6 +238,7 @@ impl State {
             [
                 shard.orders.seal(),
                 shard.specials.seal(),
+                shard.links.seal(),
                 shard.members.seal(),
                 shard.protections.seal(),
                 shard.floors.seal(),
@@ -263,6 +264,7 @@ impl State {
             [
                 shard.orders.owned_page_count(),
                 shard.specials.owned_page_count(),
+                shard.links.owned_page_count(),
                 shard.members.owned_page_count(),
                 shard.protections.owned_page_count(),
                 shard.floors.owned_page_count(),
@@ -306,6 +308,8 @@ impl State {
             shard.stops.seal();
             shard.trailing.seal();
             shard.due.seal();
+            shard.slices.seal();
+            shard.pegged.seal();
             shard.reduce_only.seal();
             shard.quotes.seal();
             shard.protection_at.seal();
@@ -345,6 +349,7 @@ impl State {
             .for_each(|(shard, tables)| {
                 shard.orders.restore(&tables.orders);
                 shard.specials.restore(&tables.specials);
+                shard.links.restore(&tables.links);
                 shard.members.restore(&tables.members);
                 shard.protections.restore(&tables.protections);
                 shard.floors.restore(&tables.floors);
@@ -357,6 +362,9 @@ impl State {
                 shard.stops.discard();
                 shard.trailing.discard();
                 shard.due.discard();
+                shard.slices.discard();
+                shard.pegged.discard();
+                shard.loose.clear();
                 shard.reduce_only.discard();
                 shard.quotes.discard();
                 shard.protection_at.discard();

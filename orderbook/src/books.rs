@@ -213,6 +213,12 @@ impl Books {
         best.is_some_and(|best| reaches(taker_side, limit, best))
     }
 
+    /// True when the best bid is not below the best ask.
+    pub fn crossed(&self, market: u32) -> bool {
+        let bid = self.best(market, Side::Buy);
+        bid.is_some_and(|bid| self.crosses(market, Side::Buy, bid))
+    }
+
     /// The levels of a side, best first. None when the market does not exist.
     pub fn levels(&self, market: u32, side: Side) -> impl Iterator<Item = Level> {
         let levels = self.queues.ladders.walk(place_of(market, side));

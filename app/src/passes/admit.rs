@@ -4,14 +4,22 @@ use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::GroupShard;
 use crate::passes::cancel::release_of;
 use crate::passes::triggers::part;
-use crate::passes::{Entry, Env, Origin, Output, Place, Release, reducible, reserved_base};
+use crate::passes::{
+    Entry, Env, Origin, Output, Place, Release, Slice, reducible, reserved_base, slices,
+};
 use crate::records::{AccountRecord, OrderRecord};
 use ballast_risk::{MAX_POSITION, fee_per_lot, notional, scenarios, worst_gain};
 use ballast_types::{
     ActionResult, Atoms, Class, Code, Condition, Distance, GroupId, Lots, MarketKind, MarketSpec,
-    MarketStatus, Order, PostOnly, Side, Ticks, TimeInForce, Trigger,
+    MarketStatus, Matching, Order, Peg, PostOnly, Side, Ticks, TimeInForce, Trigger, Twap,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Time between two slices of a schedule.
+const SLICE_INTERVAL_MS: std::ops::RangeInclusive<u64> = 1_000..=3_600_000;
+
+/// Longest schedule.
+const DAY_MS: u64 = 86_400_000;
 
 /// Admitted orders of a shard, triggered ones that were refused, and the results of other refused
 /// ones.
@@ -45,9 +53,15 @@ pub(crate) fn admit(
     let mut claimed = Claimed::default();
     entries.sort_unstable_by_key(Entry::rank);
     for mut entry in entries {
-        if let Origin::Triggered(place) = entry.origin
-            && refresh(groups, &mut entry, place, env).is_none()
-        {
+        if entry.triggered() && refresh(groups, &mut entry, env).is_none() {
+            continue;
+        }
+        if entry.bundle.is_some() {
+            admit_linked(shard, groups, entry, &mut claimed, env, &mut out);
+            continue;
+        }
+        if let Origin::Slice(_, Slice { asked: 0, .. }) = entry.origin {
+            out.entries.push(entry);
             continue;
         }
         match (judge(shard, groups, &mut entry, &mut claimed, env), entry) {
@@ -55,10 +69,12 @@ pub(crate) fn admit(
             (Err(code), Entry { at: Some(at), .. }) => {
                 out.output.result(at, ActionResult::code(code));
             }
-            (Err(_), mut entry) => {
-                if let Origin::Triggered(place) = entry.origin {
-                    entry.origin = Origin::Refused(place);
-                }
+            (Err(code), mut entry) => {
+                entry.origin = match entry.origin {
+                    Origin::Triggered(place, _) => Origin::Refused(place),
+                    Origin::Slice(place, slice) => Origin::Slice(place, Slice { code, ..slice }),
+                    other => other,
+                };
                 out.entries.push(entry);
             }
         }
@@ -66,21 +82,76 @@ pub(crate) fn admit(
     out
 }
 
-/// Gives a triggered entry the order's present fields; `None` when it no longer waits.
-fn refresh(
-    groups: &[GroupShard],
-    entry: &mut Entry,
-    Place { slot, priority }: Place,
-    env: &Env<'_>,
-) -> Option<()> {
+/// Gives a triggered entry, or a slice, the order's present fields; `None` when it no longer waits.
+fn refresh(groups: &[GroupShard], entry: &mut Entry, env: &Env<'_>) -> Option<()> {
+    let (Origin::Triggered(place, _) | Origin::Refused(place) | Origin::Slice(place, _)) =
+        entry.origin
+    else {
+        return None;
+    };
     let market = env.chain.market(entry.order.market)?;
     let group = groups.get(market.group.index())?;
-    let record = group.orders.get(slot)?;
-    if record.priority != priority || !record.waiting() {
+    let record = group.orders.get(place.slot)?;
+    if !group.waits_at(place) {
         return None;
     }
-    entry.order = record.order(group.special(record));
+    let special = group.special(record)?;
+    if let Origin::Slice(..) = entry.origin {
+        let (order, slice) = slices::slice(group, record, special, market, env)?;
+        entry.order = order;
+        entry.origin = Origin::Slice(place, slice);
+    } else {
+        entry.order = record.order(Some(special));
+        entry.order.size = record.remaining.saturating_sub(special.dormant);
+        entry.origin = Origin::Triggered(place, entry.order.size);
+    }
     Some(())
+}
+
+/// Admits the orders of a link together, or refuses them: one with its code, the others for that.
+fn admit_linked(
+    shard: &mut AccountShard,
+    groups: &[GroupShard],
+    mut entry: Entry,
+    claimed: &mut Claimed,
+    env: &Env<'_>,
+    out: &mut Admitted,
+) {
+    let Some(mut bundle) = entry.bundle.take() else {
+        return;
+    };
+    let market = env.chain.market(entry.order.market);
+    let group = market.map_or(GroupId(0), |market| market.group);
+    let mut refused = None;
+    for (leg, part) in bundle.legs.iter_mut().zip(1_u16..) {
+        if let Err(code) = judge(shard, groups, leg, claimed, env) {
+            refused = Some((part, code));
+            break;
+        }
+    }
+    if refused.is_none() {
+        let judged = judge(shard, groups, &mut entry, claimed, env);
+        refused = judged.err().map(|code| (0, code));
+    }
+    let Some((part, code)) = refused else {
+        entry.bundle = Some(bundle);
+        out.entries.push(entry);
+        return;
+    };
+    let claims = if part == 0 {
+        u16::MAX
+    } else {
+        part.saturating_sub(1)
+    };
+    for leg in bundle.legs.iter().take(usize::from(claims)) {
+        unclaim(leg, group, claimed);
+    }
+    for (of, entry) in (0_u16..).zip(std::iter::once(&entry).chain(&bundle.legs)) {
+        let code = if of == part { code } else { Code::LinkRefused };
+        if let Some(at) = entry.at {
+            out.output.result(at, ActionResult::code(code));
+        }
+    }
 }
 
 fn judge(
@@ -143,13 +214,16 @@ fn check_form(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), C
         MarketStatus::PostOnly if entry.class() == Class::Take => {
             return Err(Code::MarketPostOnly);
         }
-        MarketStatus::Open | MarketStatus::PostOnly => {}
+        MarketStatus::Auction if !order.may_rest() && !entry.waits() => {
+            return Err(Code::MarketAuction);
+        }
+        MarketStatus::Open | MarketStatus::PostOnly | MarketStatus::Auction => {}
     }
     let prices = 1..=market.max_price;
     if !prices.contains(&order.price) {
         return Err(Code::BadPrice);
     }
-    if entry.origin == Origin::New {
+    if matches!(entry.origin, Origin::New | Origin::Leg) {
         if !(market.min_size..=market.max_size).contains(&order.size) {
             return Err(Code::BadSize);
         }
@@ -173,9 +247,37 @@ fn check_form(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), C
         return Err(Code::BadClientId);
     }
     match &order.trigger {
-        Some(trigger) if !trigger_fits(trigger, market.max_price) => Err(Code::BadTrigger),
+        Some(trigger) if !trigger_fits(trigger, market.max_price) => return Err(Code::BadTrigger),
+        _ => {}
+    }
+    if order.peg.is_some_and(|peg| !peg_fits(order, &peg, market)) {
+        return Err(Code::BadPeg);
+    }
+    match &order.twap {
+        Some(twap) if !twap_fits(order, twap, market) => Err(Code::BadTwap),
         _ => Ok(()),
     }
+}
+
+fn peg_fits(order: &Order, peg: &Peg, market: &MarketSpec) -> bool {
+    let most = market.max_price;
+    let offsets = 0_i64.saturating_sub(most)..=most;
+    order.post_only == PostOnly::Slide
+        && !order.waits()
+        && market.matching == Matching::Continuous
+        && offsets.contains(&peg.offset)
+}
+
+fn twap_fits(order: &Order, twap: &Twap, market: &MarketSpec) -> bool {
+    let least = twap.interval_ms.saturating_mul(2);
+    order.may_take()
+        && order.display.is_none()
+        && order.trigger.is_none()
+        && order.may_rest()
+        && market.matching == Matching::Continuous
+        && SLICE_INTERVAL_MS.contains(&twap.interval_ms)
+        && (least..=DAY_MS).contains(&twap.duration_ms)
+        && (1..=1_000_000).contains(&twap.tolerance_ppm)
 }
 
 fn expired(tif: TimeInForce, env: &Env<'_>) -> bool {
@@ -223,7 +325,10 @@ fn check_price(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), 
         }
     }
     let value = notional(order.price, order.size, market.tick_value);
-    let bounded = matches!(entry.origin, Origin::New | Origin::Triggered(_));
+    let bounded = matches!(
+        entry.origin,
+        Origin::New | Origin::Leg | Origin::Triggered(..)
+    );
     let large = market.max_notional > 0 && value > market.max_notional;
     let small = value < market.min_notional && bounded && !order.reduce_only;
     if large || small {
@@ -308,6 +413,16 @@ fn claim(entry: &Entry, group: GroupId, claimed: &mut Claimed) {
             *count = count.saturating_add(1);
         }
         _ => {}
+    }
+}
+
+/// Takes back what an order has claimed that was not admitted after all.
+fn unclaim(entry: &Entry, group: GroupId, claimed: &mut Claimed) {
+    if let Some(client) = entry.order.client_id {
+        claimed.clients.remove(&(entry.owner, group, client));
+    }
+    if let Some(count) = claimed.resting.get_mut(&(entry.owner, group)) {
+        *count = count.saturating_sub(1);
     }
 }
 

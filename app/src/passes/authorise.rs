@@ -4,10 +4,10 @@ use crate::accounts::{AccountRef, AccountShard};
 use crate::passes::agents::{check_agent_order, live_agent, remove_agent, set_agent};
 use crate::passes::quotes::{ProtectionIntent, QuotesIntent};
 use crate::passes::unpack::Unit;
-use crate::passes::{Entry, Env, Origin, Output, ResultAt, quotes, scale};
+use crate::passes::{Bundle, Entry, Env, Origin, Output, ResultAt, linked, quotes, scale};
 use crate::records::AgentRecord;
 use ballast_types::{
-    Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId,
+    Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, Linked,
     MarketKind, Order, OrderRef, PartResult, PriceKind, PriceUpdate, Scale, Scheme,
     SetMarketStatus, Transfer, Tx, TxKey,
 };
@@ -329,6 +329,7 @@ fn act(
             out.output.result(at, ActionResult::code(Code::Ok));
         }
         Action::Scale(scale) => place_scale(signed, at, key, scale, env, out)?,
+        Action::Linked(linked) => place_linked(signed, at, key, linked, env, out)?,
         Action::CancelAfter(ms) => {
             cancel_after(shard, owner.slot(), *ms, env)?;
             out.output.result(at, ActionResult::code(Code::Ok));
@@ -411,6 +412,7 @@ fn of_agents(action: &Action) -> bool {
         | Action::Cancel(_)
         | Action::CancelAfter(_)
         | Action::Scale(_)
+        | Action::Linked(_)
         | Action::Quotes(_)
         | Action::SetProtection(_) => true,
         Action::Transfer(_)
@@ -445,6 +447,51 @@ fn place_scale(
     Ok(())
 }
 
+/// Places the first order of a link, with its legs, each as a part of the action.
+fn place_linked(
+    signed: &Signed<'_>,
+    at: ResultAt,
+    key: ActionKey,
+    linked: &Linked,
+    env: &Env<'_>,
+    out: &mut Authorised,
+) -> Result<(), Code> {
+    linked::check(linked, env)?;
+    let orders = || std::iter::once(&linked.order).chain(&linked.legs);
+    out.output.result(at, in_parts(orders().count()));
+    let agent = signed.agent.as_ref();
+    let refused = (0_u16..).zip(orders()).find_map(|(part, order)| {
+        let refused = check_agent_order(agent, order, env).err()?;
+        Some((part, refused))
+    });
+    if let Some((part, code)) = refused {
+        for (of, _) in (0_u16..).zip(orders()) {
+            let code = if of == part { code } else { Code::LinkRefused };
+            out.output.result(at.of_part(of), ActionResult::code(code));
+        }
+        return Ok(());
+    }
+    let part = |part: u16, order: &Order| {
+        let key = ActionKey { part, ..key };
+        let (account, owner) = (signed.tx.account, signed.owner);
+        entry(at.of_part(part), key, account, owner, *order)
+    };
+    let legs = (1_u16..).zip(&linked.legs).map(|(number, leg)| Entry {
+        origin: Origin::Leg,
+        ..part(number, leg)
+    });
+    let bundle = Bundle {
+        kind: linked.kind,
+        rule: linked.rule,
+        legs: legs.collect(),
+    };
+    out.orders.push(Entry {
+        bundle: Some(Box::new(bundle)),
+        ..part(0, &linked.order)
+    });
+    Ok(())
+}
+
 /// An action whose parts get their results later.
 fn in_parts(parts: usize) -> ActionResult {
     let unknown = PartResult {
@@ -476,6 +523,7 @@ fn entry(at: ResultAt, key: ActionKey, account: Account, owner: AccountRef, orde
         filled: 0,
         origin: Origin::New,
         quote: false,
+        bundle: None,
     }
 }
 

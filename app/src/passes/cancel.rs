@@ -1,6 +1,7 @@
 //! Pass 2: cancels and amends, by group. What they release counts in pass 3 of the same block.
 
 use crate::groups::{FloorKind, GroupShard, Pair};
+use crate::links::removed_event;
 use crate::passes::agents::check_scope;
 use crate::passes::authorise::{AmendIntent, CancelIntent, Change};
 use crate::passes::quotes::{self, ProtectionIntent};
@@ -8,7 +9,7 @@ use crate::passes::{Entry, Env, Origin, Output, Place, Release};
 use crate::records::OrderRecord;
 use ballast_types::{
     Account, ActionResult, Amend, Cancel, Class, Code, Event, GroupKey, Lots, MarketId, Order,
-    OrderId, OrderRef, Removal,
+    OrderRef, Removal,
 };
 
 /// What pass 2 of a group hands on.
@@ -139,15 +140,23 @@ fn named(group: &GroupShard, intent: &CancelIntent) -> Vec<u32> {
 
 fn remove(group: &mut GroupShard, slot: u32, intent: &CancelIntent, out: &mut Cancelled) {
     if let Some(record) = group.remove(slot) {
-        let order = group.id(slot, &record);
-        gone(&record, order, intent.account, Removal::Cancelled, out);
+        gone(
+            group,
+            slot,
+            &record,
+            intent.account,
+            Removal::Cancelled,
+            out,
+        );
     }
 }
 
-/// Hands on the reserve of an order that was removed, and reports it.
+/// Hands on the reserve of an order that was removed, and reports it, with what that does to orders
+/// that it was linked with.
 pub(crate) fn gone(
+    group: &mut GroupShard,
+    slot: u32,
     record: &OrderRecord,
-    order: Option<OrderId>,
     account: Account,
     reason: Removal,
     out: &mut Cancelled,
@@ -155,15 +164,16 @@ pub(crate) fn gone(
     if !record.waiting() {
         out.releases.push(release_of(record, record.remaining));
     }
-    if let Some(order) = order {
-        out.output.events.push(Event::Removed {
-            market: MarketId(record.market),
-            order,
-            account,
-            size: record.remaining,
-            reason,
-            client_id: record.client(),
-        });
+    if let Some(order) = group.id(slot, record) {
+        let event = removed_event(record, order, account, reason);
+        out.output.events.push(event);
+    }
+    if group.loose.is_empty() {
+        return;
+    }
+    for off in group.take_off(&|_| account) {
+        out.releases.extend(off.release);
+        out.output.events.push(off.event);
     }
 }
 
@@ -188,11 +198,14 @@ fn run_amend(
     let record = *group.orders.get(slot).ok_or(Code::UnknownOrder)?;
     let id = group.id(slot, &record).ok_or(Code::Internal)?;
     let amend = intent.amend;
+    if record.link != 0 {
+        return Err(Code::OrderLinked);
+    }
     check(&amend, &record, intent, env)?;
     let rest = amend.size.saturating_sub(record.filled);
     if rest <= 0 {
         group.remove(slot);
-        gone(&record, Some(id), intent.account, Removal::Amended, out);
+        gone(group, slot, &record, intent.account, Removal::Amended, out);
         return Ok(Some(ActionResult::code(Code::Ok)));
     }
     let done = ActionResult {
@@ -212,7 +225,7 @@ fn run_amend(
         Origin::Replaces(Place { slot, priority })
     } else {
         group.remove(slot);
-        gone(&record, Some(id), intent.account, Removal::Amended, out);
+        gone(group, slot, &record, intent.account, Removal::Amended, out);
         Origin::Amended
     };
     out.entries.push(Entry {
@@ -229,6 +242,7 @@ fn run_amend(
         filled: record.filled,
         origin,
         quote: record.quote(),
+        bundle: None,
     });
     Ok(None)
 }
@@ -271,16 +285,8 @@ fn amend_waiting(
     (record.price, record.remaining) = (amend.price, size);
     let record = *record;
     group.special_mut(&record)?.max_fills = amend.max_fills;
-    out.events.push(Event::Waiting {
-        market: MarketId(record.market),
-        order: group.id(slot, &record)?,
-        account: intent.account,
-        side: record.side(),
-        price: amend.price,
-        size,
-        trigger: group.special(&record)?.trigger()?,
-        client_id: record.client(),
-    });
+    let event = group.waiting_event(slot, intent.account)?;
+    out.events.push(event);
     Some(())
 }
 

@@ -2,10 +2,11 @@
 
 use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::GroupShard;
+use crate::links::{Links, Loose};
 use crate::passes::cancel::release_of;
 use crate::passes::matching::{Matched, drop_rest, remove};
 use crate::passes::settle::{Fill, Settlement};
-use crate::passes::{Entry, Env, reducible};
+use crate::passes::{Env, reducible};
 use crate::protection::{PerLot, Protections};
 use crate::records::{OrderRecord, ProtectionRecord};
 use ballast_orderbook::{Resting, Stop, Verdict};
@@ -44,13 +45,19 @@ impl Traded {
 pub(crate) struct Floor<'a> {
     pub(crate) accounts: &'a [AccountShard],
     pub(crate) env: &'a Env<'a>,
+    /// By number within the group: the markets in which no order takes.
+    pub(crate) collects: Vec<bool>,
 }
 
-/// The order that is being matched.
+/// The order that takes.
 pub(crate) struct Taker<'a> {
-    pub(crate) entry: &'a Entry,
-    pub(crate) order: &'a Order,
+    pub(crate) slot: u32,
     pub(crate) id: OrderId,
+    /// The link that it is in.
+    pub(crate) link: Option<u32>,
+    pub(crate) owner: AccountRef,
+    pub(crate) account: Account,
+    pub(crate) order: &'a Order,
     pub(crate) market: &'a MarketSpec,
     pub(crate) risk: &'a LotRisk,
     pub(crate) local: u32,
@@ -58,7 +65,7 @@ pub(crate) struct Taker<'a> {
 
 impl Taker<'_> {
     /// What a lot that trades at a price adds to the sums of a maker's protection.
-    fn per_lot(&self, price: Ticks) -> PerLot {
+    pub(crate) fn per_lot(&self, price: Ticks) -> PerLot {
         let notional = notional(price, 1, self.market.tick_value);
         let value = match self.market.kind {
             MarketKind::Perpetual => self.risk.value,
@@ -90,8 +97,8 @@ enum Meeting {
 /// The protection of an account took effect.
 #[derive(Clone, Copy)]
 pub(crate) struct Protected {
-    owner: AccountRef,
-    until: TimeMs,
+    pub(crate) owner: AccountRef,
+    pub(crate) until: TimeMs,
 }
 
 /// Why a taking order stopped before its size or its limit did.
@@ -113,6 +120,12 @@ pub(crate) struct Took {
 }
 
 impl Floor<'_> {
+    /// Whether no order takes in a market in this block.
+    pub(crate) fn collects(&self, local: u32) -> bool {
+        let at = usize::try_from(local).unwrap_or(usize::MAX);
+        self.collects.get(at).copied().unwrap_or(false)
+    }
+
     pub(crate) fn position(&self, owner: AccountRef, market: MarketId, traded: &Traded) -> Lots {
         let before = self
             .accounts
@@ -133,53 +146,90 @@ impl Floor<'_> {
         record.map(|record| record.account()).unwrap_or_default()
     }
 
-    /// Of `lots` traded at `price`, how many an account may have.
-    fn allowed(
+    /// Of `lots` traded at `price`, how many an account may have that is perhaps flagged uncovered.
+    pub(crate) fn covered_lots(
         &self,
+        owner: AccountRef,
         side: Side,
-        price: i64,
-        fee_ppm: i32,
-        taker: &Taker<'_>,
-        size: Lots,
+        (price, fee_ppm): (Ticks, i32),
         lots: Lots,
+        taker: &Taker<'_>,
+        traded: &Traded,
     ) -> Lots {
+        if !self.uncovered(owner) {
+            return lots;
+        }
+        let size = self.position(owner, taker.order.market, traded);
         let gain = gain(side, price, taker.market, taker.risk, fee_ppm);
         allowed_while_uncovered(side, gain, taker.risk.maintenance, size, lots)
     }
 
+    /// Of `lots`, how many a reduce-only order of an account may trade.
+    pub(crate) fn reducing_lots(
+        &self,
+        owner: AccountRef,
+        side: Side,
+        lots: Lots,
+        taker: &Taker<'_>,
+        traded: &Traded,
+    ) -> Lots {
+        let size = self.position(owner, taker.order.market, traded);
+        lots.min(reducible(side, size))
+    }
+
     /// Whether the taker must not trade with an order of `maker`.
-    fn own(&self, taker: &Taker<'_>, maker: AccountRef) -> bool {
+    pub(crate) fn own(&self, taker: &Taker<'_>, maker: AccountRef) -> bool {
         if taker.market.self_trade {
             return false;
         }
-        let owner = taker.entry.owner;
+        let owner = taker.owner;
         match taker.order.self_trade_scope {
             SelfTradeScope::Account => maker == owner,
             // A master's accounts share a shard.
             SelfTradeScope::Master => {
-                maker.shard() == owner.shard()
-                    && self.account(maker).master == taker.entry.account.master
+                maker.shard() == owner.shard() && self.account(maker).master == taker.account.master
             }
         }
     }
 
-    /// What happens when the taker, with `remaining` lots, meets a resting order. Follows positions
-    /// and protections.
+    /// What happens when the taker, with `remaining` lots, meets a resting order. Follows positions,
+    /// protections and links.
     fn meet(
         &self,
         taker: &Taker<'_>,
-        maker: &OrderRecord,
-        resting: &Resting,
+        (maker, resting): (&OrderRecord, &Resting),
         remaining: Lots,
-        protections: Protections<'_>,
+        ground: Ground<'_>,
         traded: &mut Traded,
+        loose: &mut Loose,
+    ) -> Meeting {
+        let meeting = self.decide(taker, (maker, resting), remaining, ground, traded, loose);
+        if maker.link != 0 || taker.link.is_some() {
+            follow_links(taker, resting.slot, meeting, ground.links, loose);
+        }
+        meeting
+    }
+
+    fn decide(
+        &self,
+        taker: &Taker<'_>,
+        (maker, resting): (&OrderRecord, &Resting),
+        remaining: Lots,
+        ground: Ground<'_>,
+        traded: &mut Traded,
+        loose: &Loose,
     ) -> Meeting {
         let owner = AccountRef(maker.account);
-        let time = self.env.time;
         if maker.dead(self.env.time, self.env.height) {
             return Meeting::Remove(Removal::Expired);
         }
-        let whole = remaining.min(resting.size);
+        let mut whole = remaining.min(resting.size);
+        if maker.link != 0 {
+            whole = whole.min(ground.links.left(resting.slot, loose));
+            if whole == 0 {
+                return Meeting::Remove(Removal::Linked);
+            }
+        }
         if self.own(taker, owner) {
             return match taker.order.self_trade {
                 SelfTrade::CancelTaker => Meeting::Stop(Halt::SelfTrade),
@@ -190,37 +240,48 @@ impl Floor<'_> {
                 SelfTrade::Decrement => Meeting::Decrement(whole),
             };
         }
-        let per_lot = taker.per_lot(resting.price);
-        let mut lots = whole;
+        let price = resting.price;
+        let lots = match self.shield(taker, maker, price, whole, ground.protections, traded) {
+            Ok(lots) => lots,
+            Err(Shield::Frozen) => return Meeting::Remove(Removal::Protection),
+            Err(Shield::Effect(effect)) => return Meeting::Protect(effect),
+        };
+        let cut = lots < whole;
+        let lots = match self.bound(taker, maker, price, lots, traded) {
+            Ok(lots) => lots,
+            Err(meeting) => return meeting,
+        };
+        let effect = self.follow(taker, maker, (price, lots, cut), ground.protections, traded);
+        Meeting::Trade(lots, effect)
+    }
+
+    /// Of `lots` that could trade at `price`, how many the protection of a maker that is a quote
+    /// leaves.
+    pub(crate) fn shield(
+        &self,
+        taker: &Taker<'_>,
+        maker: &OrderRecord,
+        price: Ticks,
+        lots: Lots,
+        protections: Protections<'_>,
+        traded: &mut Traded,
+    ) -> Result<Lots, Shield> {
+        let owner = AccountRef(maker.account);
+        let time = self.env.time;
         if maker.quote()
             && let Some(protection) = traded.protection(protections, owner)
         {
             if protection.frozen(time) {
-                return Meeting::Remove(Removal::Protection);
+                return Err(Shield::Frozen);
             }
-            lots = protection.allow(whole, per_lot, time);
+            let lots = protection.allow(lots, taker.per_lot(price), time);
             if lots == 0 {
-                return Meeting::Protect(Protected {
-                    owner,
-                    until: protection.take_effect(time),
-                });
+                let until = protection.take_effect(time);
+                return Err(Shield::Effect(Protected { owner, until }));
             }
+            return Ok(lots);
         }
-        let cut = lots < whole;
-        let lots = match self.bound(taker, maker, resting.price, lots, traded) {
-            Ok(lots) => lots,
-            Err(meeting) => return meeting,
-        };
-        Self::follow(taker, owner, lots, traded);
-        let mut effect = None;
-        if maker.quote()
-            && let Some(protection) = traded.protection(protections, owner)
-            && (protection.add(lots, per_lot) || cut)
-        {
-            let until = protection.take_effect(time);
-            effect = Some(Protected { owner, until });
-        }
-        Meeting::Trade(lots, effect)
+        Ok(lots)
     }
 
     /// Of `lots` that could trade at `price`, how many the positions of both sides allow.
@@ -232,55 +293,98 @@ impl Floor<'_> {
         mut lots: Lots,
         traded: &Traded,
     ) -> Result<Lots, Meeting> {
-        let market = taker.order.market;
         let owner = AccountRef(maker.account);
-        let maker_side = taker.order.side.opposite();
+        let side = taker.order.side;
         if maker.reduce_only() {
-            lots = lots.min(reducible(maker_side, self.position(owner, market, traded)));
+            lots = self.reducing_lots(owner, side.opposite(), lots, taker, traded);
             if lots == 0 {
                 return Err(Meeting::Remove(Removal::ReduceOnly));
             }
         }
-        if self.uncovered(owner) {
-            let size = self.position(owner, market, traded);
-            let fee = taker.market.maker_fee_ppm;
-            lots = self.allowed(maker_side, price, fee, taker, size, lots);
-            if lots == 0 {
-                return Err(Meeting::Remove(Removal::Uncovered));
-            }
+        let at = (price, taker.market.maker_fee_ppm);
+        lots = self.covered_lots(owner, side.opposite(), at, lots, taker, traded);
+        if lots == 0 {
+            return Err(Meeting::Remove(Removal::Uncovered));
         }
-        let own = taker.entry.owner;
         if taker.order.reduce_only {
-            let size = self.position(own, market, traded);
-            lots = lots.min(reducible(taker.order.side, size));
+            lots = self.reducing_lots(taker.owner, side, lots, taker, traded);
             if lots == 0 {
                 return Err(Meeting::Stop(Halt::ReduceOnly));
             }
         }
-        if self.uncovered(own) {
-            let size = self.position(own, market, traded);
-            let fee = taker.market.taker_fee_ppm;
-            lots = self.allowed(taker.order.side, price, fee, taker, size, lots);
-            if lots == 0 {
-                return Err(Meeting::Stop(Halt::Uncovered));
-            }
+        let at = (price, taker.market.taker_fee_ppm);
+        lots = self.covered_lots(taker.owner, side, at, lots, taker, traded);
+        if lots == 0 {
+            return Err(Meeting::Stop(Halt::Uncovered));
         }
         Ok(lots)
     }
 
-    fn follow(taker: &Taker<'_>, maker: AccountRef, lots: Lots, traded: &mut Traded) {
+    /// Counts a trade in the positions of both sides, and in the protection of a maker that is a
+    /// quote, which may take effect; it does when it has cut the lots.
+    pub(crate) fn follow(
+        &self,
+        taker: &Taker<'_>,
+        maker: &OrderRecord,
+        (price, lots, cut): (Ticks, Lots, bool),
+        protections: Protections<'_>,
+        traded: &mut Traded,
+    ) -> Option<Protected> {
+        let owner = AccountRef(maker.account);
         let market = taker.order.market;
         let bought = match taker.order.side {
             Side::Buy => lots,
             Side::Sell => 0_i64.saturating_sub(lots),
         };
-        let maker_sum = traded.positions.entry((maker, market)).or_default();
+        let maker_sum = traded.positions.entry((owner, market)).or_default();
         *maker_sum = maker_sum.saturating_sub(bought);
-        let taker_sum = traded
-            .positions
-            .entry((taker.entry.owner, market))
-            .or_default();
+        let taker_sum = traded.positions.entry((taker.owner, market)).or_default();
         *taker_sum = taker_sum.saturating_add(bought);
+        if !maker.quote() {
+            return None;
+        }
+        let protection = traded.protection(protections, owner)?;
+        let effect = protection.add(lots, taker.per_lot(price)) || cut;
+        effect.then(|| Protected {
+            owner,
+            until: protection.take_effect(self.env.time),
+        })
+    }
+}
+
+/// Why a protection leaves no lots.
+pub(crate) enum Shield {
+    Frozen,
+    Effect(Protected),
+}
+
+/// What meetings read beside the orders that meet.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) protections: Protections<'a>,
+    pub(crate) links: Links<'a>,
+}
+
+/// What a meeting means for orders that maker or taker is linked with.
+fn follow_links(
+    taker: &Taker<'_>,
+    maker: u32,
+    meeting: Meeting,
+    links: Links<'_>,
+    loose: &mut Loose,
+) {
+    match meeting {
+        Meeting::Trade(lots, _) => {
+            links.trade(maker, taker.slot, lots, loose);
+        }
+        Meeting::Decrement(lots) => {
+            links.decrement(maker, lots, loose);
+            links.decrement(taker.slot, lots, loose);
+        }
+        Meeting::Remove(_) | Meeting::RemoveAndStop(..) | Meeting::Protect(_) => {
+            links.leave(maker, loose);
+        }
+        Meeting::Stop(_) => {}
     }
 }
 
@@ -292,7 +396,11 @@ pub(crate) fn fills_whole(
     traded: &Traded,
 ) -> bool {
     let mut tried = traded.clone();
-    let protections = group.protections();
+    let mut loose = group.loose.clone();
+    let ground = Ground {
+        protections: group.protections(),
+        links: group.links(),
+    };
     let order = taker.order;
     let most = u32::from(order.max_fills);
     let taken = group.books.walk(
@@ -305,7 +413,14 @@ pub(crate) fn fills_whole(
             let Some(maker) = group.orders.get(resting.slot) else {
                 return Verdict::Stop;
             };
-            match floor.meet(taker, maker, resting, left, protections, &mut tried) {
+            match floor.meet(
+                taker,
+                (maker, resting),
+                left,
+                ground,
+                &mut tried,
+                &mut loose,
+            ) {
                 Meeting::Trade(lots, _) => Verdict::Fill(lots),
                 Meeting::Remove(_) | Meeting::Protect(_) => Verdict::Remove,
                 Meeting::Decrement(_) | Meeting::RemoveAndStop(..) | Meeting::Stop(_) => {
@@ -330,11 +445,22 @@ pub(crate) fn take(
     let GroupShard {
         books,
         orders,
+        specials,
+        links: table,
+        loose,
         protections: records,
         protection_at: at,
         ..
     } = group;
-    let protections = Protections { at, records };
+    let orders = &*orders;
+    let ground = Ground {
+        protections: Protections { at, records },
+        links: Links {
+            table,
+            orders,
+            specials,
+        },
+    };
     let mut halt = None;
     let taken = books.take(
         taker.local,
@@ -346,7 +472,7 @@ pub(crate) fn take(
             let Some(maker) = orders.get(resting.slot) else {
                 return Verdict::Stop;
             };
-            let meeting = floor.meet(taker, maker, resting, left, protections, traded);
+            let meeting = floor.meet(taker, (maker, resting), left, ground, traded, loose);
             let verdict = match meeting {
                 Meeting::Trade(lots, _) => Verdict::Fill(lots),
                 Meeting::Decrement(lots) => Verdict::Decrement(lots),
@@ -373,6 +499,7 @@ pub(crate) fn take(
     for (resting, meeting) in meetings {
         book(group, floor, taker, &resting, meeting, &mut took, out);
     }
+    group.loose.walked();
     end(&mut took, taken.stop, halt);
     took
 }
@@ -413,7 +540,7 @@ fn book(
 }
 
 /// Reports a protection, whose quotes go when the taker has ended.
-fn protect(group: &GroupShard, floor: &Floor<'_>, effect: Protected, out: &mut Matched) {
+pub(crate) fn protect(group: &GroupShard, floor: &Floor<'_>, effect: Protected, out: &mut Matched) {
     let Protected { owner, until } = effect;
     out.protected.push(owner);
     out.output.events.push(Event::Protected {
@@ -445,7 +572,7 @@ fn end(took: &mut Took, stop: Stop, halt: Option<Halt>) {
     (took.why, took.code) = (Some(why), code);
 }
 
-/// Books one trade: records, settlements of both sides, event.
+/// Books one trade of a taker that is not in the book.
 fn fill(
     group: &mut GroupShard,
     floor: &Floor<'_>,
@@ -454,9 +581,28 @@ fn fill(
     lots: Lots,
     out: &mut Matched,
 ) -> Option<()> {
-    let record = *group.orders.get(resting.slot)?;
+    let record = trade(group, floor, taker, resting.slot, resting.price, lots, out)?;
+    if record.remaining == lots {
+        group.complete(resting.slot)?;
+        return Some(());
+    }
+    let stored = group.orders.get_mut(resting.slot)?;
+    stored.filled = stored.filled.saturating_add(lots);
+    cut(group, floor, resting, lots, out)
+}
+
+/// Settles one trade of both sides and reports it. Returns the maker as it was.
+pub(crate) fn trade(
+    group: &mut GroupShard,
+    floor: &Floor<'_>,
+    taker: &Taker<'_>,
+    maker: u32,
+    price: Ticks,
+    lots: Lots,
+    out: &mut Matched,
+) -> Option<OrderRecord> {
+    let record = *group.orders.get(maker)?;
     let order = taker.order;
-    let price = resting.price;
     let owner = AccountRef(record.account);
     let fee = |ppm: i32| {
         fee_per_lot(price, taker.market.tick_value, ppm).saturating_mul(Atoms::from(lots))
@@ -477,9 +623,9 @@ fn fill(
         })
     };
     out.settlements
-        .push(one(owner, order.side.opposite(), price, maker_fee));
+        .push(one(owner, order.side.opposite(), record.price, maker_fee));
     out.settlements
-        .push(one(taker.entry.owner, order.side, order.price, taker_fee));
+        .push(one(taker.owner, order.side, order.price, taker_fee));
     out.fees = out.fees.saturating_add(maker_fee).saturating_add(taker_fee);
     out.fills = out.fills.saturating_add(1);
     let trades = group.trades.get_mut(taker.local)?;
@@ -489,23 +635,17 @@ fn fill(
     out.output.events.push(Event::Fill {
         market: order.market,
         trade,
-        maker: group.id(resting.slot, &record)?,
+        maker: group.id(maker, &record)?,
         maker_account: floor.account(owner),
         taker: taker.id,
-        taker_account: taker.entry.account,
+        taker_account: taker.account,
         taker_side: order.side,
         price,
         size: lots,
         maker_fee,
         taker_fee,
     });
-    if record.remaining == lots {
-        group.remove(resting.slot)?;
-        return Some(());
-    }
-    let stored = group.orders.get_mut(resting.slot)?;
-    stored.filled = stored.filled.saturating_add(lots);
-    cut(group, floor, resting, lots, out)
+    Some(record)
 }
 
 /// What a meeting leaves of a maker that loses lots and is not gone: an iceberg may show its next.
@@ -558,7 +698,7 @@ fn decrement(
             reason: Removal::SelfTrade,
         });
     }
-    drop_rest(taker.entry, taker.id, lots, Removal::SelfTrade, out);
+    drop_rest(taker, lots, Removal::SelfTrade, out);
     if left > 0 {
         cut(group, floor, resting, lots, out)?;
     }

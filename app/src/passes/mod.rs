@@ -3,16 +3,20 @@
 
 pub(crate) mod admit;
 pub(crate) mod agents;
+pub(crate) mod auction;
 pub(crate) mod authorise;
 pub(crate) mod cancel;
 pub(crate) mod close;
 pub(crate) mod credit;
+pub(crate) mod linked;
 pub(crate) mod matching;
 pub(crate) mod meeting;
 pub(crate) mod open;
+pub(crate) mod pegs;
 pub(crate) mod quotes;
 pub(crate) mod scale;
 pub(crate) mod settle;
+pub(crate) mod slices;
 pub(crate) mod sweep;
 pub(crate) mod triggers;
 pub(crate) mod trim;
@@ -22,8 +26,9 @@ use crate::accounts::{AccountRef, AccountShard};
 use crate::state::Chain;
 use ballast_risk::{LotRisk, Terms, worst_gain};
 use ballast_types::{
-    Account, AccountId, ActionKey, ActionResult, Atoms, Class, Event, GroupId, GroupKey, Hash,
-    Lots, MarketId, MarketKind, MarketSpec, MarketStatus, Order, Rank, Side, Ticks, TimeMs, ticket,
+    Account, AccountId, ActionKey, ActionResult, Atoms, Class, Code, Event, GroupId, GroupKey,
+    Hash, LinkKind, LinkRule, Lots, MarketId, MarketKind, MarketSpec, MarketStatus, Order, Rank,
+    Side, Ticks, TimeMs, ticket,
 };
 
 /// Prices and status of a market in this block; a price of 0 is none.
@@ -109,7 +114,7 @@ impl Output {
     }
 }
 
-/// An order, the new part of an amended one, or a triggered one, on its way into the book.
+/// An order, the new part of an amended one, a triggered one or a slice, on its way into the book.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// Triggered orders have no result.
@@ -117,13 +122,23 @@ pub(crate) struct Entry {
     pub(crate) key: ActionKey,
     pub(crate) account: Account,
     pub(crate) owner: AccountRef,
-    /// With a trigger it is going to wait.
+    /// With a trigger or a schedule it is going to wait.
     pub(crate) order: Order,
     /// Lots that traded before an amend.
     pub(crate) filled: Lots,
     pub(crate) origin: Origin,
     /// It is to rest as a quote.
     pub(crate) quote: bool,
+    /// Of the first order of a link: what is linked with it.
+    pub(crate) bundle: Option<Box<Bundle>>,
+}
+
+/// What comes with the first order of a link.
+#[derive(Clone, Debug)]
+pub(crate) struct Bundle {
+    pub(crate) kind: LinkKind,
+    pub(crate) rule: LinkRule,
+    pub(crate) legs: Vec<Entry>,
 }
 
 /// Where an entry comes from.
@@ -131,14 +146,29 @@ pub(crate) struct Entry {
 pub(crate) enum Origin {
     /// A new order.
     New,
+    /// A new order that is going to wait for the first order of its link.
+    Leg,
     /// The new part of an amended order that is gone already.
     Amended,
     /// The new part of an amended order that goes when this one is admitted.
     Replaces(Place),
-    /// A waiting order whose trigger fired.
-    Triggered(Place),
+    /// A waiting order whose trigger fired, and how many lots of it pass 3 judges.
+    Triggered(Place, Lots),
     /// As `Triggered`, and refused by pass 3.
     Refused(Place),
+    /// A part of an order with a schedule.
+    Slice(Place, Slice),
+}
+
+/// A slice on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slice {
+    /// Number of the last slice that is due.
+    pub(crate) number: u32,
+    /// Lots that the schedule asks for.
+    pub(crate) asked: Lots,
+    /// OK, or why pass 3 refused it.
+    pub(crate) code: Code,
 }
 
 /// Slot of an open order, and its priority, which tells whether it is still the same order.
@@ -157,13 +187,17 @@ impl Entry {
         }
     }
 
-    /// True for a new order that is going to wait for its trigger.
+    /// True for a new order that is going to wait.
     pub(crate) fn waits(&self) -> bool {
-        self.order.trigger.is_some()
+        self.order.waits() || self.origin == Origin::Leg
     }
 
+    /// True when it is an open order, or a part of one, already.
     pub(crate) fn triggered(&self) -> bool {
-        matches!(self.origin, Origin::Triggered(_) | Origin::Refused(_))
+        matches!(
+            self.origin,
+            Origin::Triggered(..) | Origin::Refused(_) | Origin::Slice(..)
+        )
     }
 
     pub(crate) fn rank(&self) -> Rank {

@@ -127,8 +127,7 @@ fn withdraw(
     let key = (intent.owner, market, side == Side::Sell);
     let slot = group.quotes.get(&key);
     if let Some((slot, record)) = slot.and_then(|slot| Some((slot, group.remove(slot)?))) {
-        let order = group.id(slot, &record);
-        gone(&record, order, intent.account, reason, out);
+        gone(group, slot, &record, intent.account, reason, out);
     }
 }
 
@@ -144,7 +143,8 @@ fn keep(
     let slot = group.quotes.get(&(intent.owner, id, side == Side::Sell))?;
     let record = *group.orders.get(slot)?;
     let smaller = (market.min_size..=record.remaining).contains(&wanted.size);
-    if wanted.price != record.price || !smaller {
+    let stays = smaller || wanted.size == record.remaining;
+    if wanted.price != record.price || !stays {
         return None;
     }
     let order = group.id(slot, &record)?;
@@ -172,5 +172,6 @@ fn entry(
         filled: 0,
         origin: Origin::New,
         quote: true,
+        bundle: None,
     }
 }

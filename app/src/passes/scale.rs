@@ -14,7 +14,8 @@ pub(crate) fn orders(scale: &Scale) -> Result<Vec<Order>, Code> {
     let fits = ORDERS.contains(&scale.orders)
         && LAST_SIZE_PPM.contains(&scale.last_size_ppm)
         && scale.order.may_rest()
-        && scale.order.trigger.is_none();
+        && !scale.order.waits()
+        && scale.order.peg.is_none();
     if !fits {
         return Err(Code::BadScale);
     }

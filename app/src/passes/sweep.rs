@@ -1,8 +1,9 @@
 //! Pass 0: what is expired, whose switch went off, or what is not covered, leaves under a quota.
 
-use crate::accounts::AccountRef;
+use crate::accounts::{AccountRef, AccountShard};
 use crate::form::End;
 use crate::groups::GroupShard;
+use crate::links::{Off, removed_event};
 use crate::passes::Env;
 use crate::passes::cancel::release_of;
 use crate::passes::open::{flagged, reflag};
@@ -19,34 +20,25 @@ const FORGET: u32 = 65_536;
 /// Removes expired orders; forgets floors and nonces that nothing can refer to any more.
 pub(crate) fn expired(state: &mut State, env: &Env<'_>, events: &mut Vec<Event>) {
     let oldest = env.time.saturating_sub(env.chain.spec.limits.nonce_past_ms);
-    let removed: Vec<Vec<(u32, OrderRecord)>> = state
+    let accounts = &state.accounts;
+    let removed: Vec<Vec<Off>> = state
         .groups
         .par_iter_mut()
         .map(|group| {
             group.forget_floors(oldest, FORGET);
-            expired_of(group, env)
+            expired_of(group, accounts, env)
         })
         .collect();
     state
         .accounts
         .par_iter_mut()
         .for_each(|shard| shard.forget_nonces(oldest, FORGET));
-    for (group, removed) in (0_u16..).zip(removed) {
-        for (slot, record) in removed {
-            release(
-                state,
-                GroupId(group),
-                slot,
-                &record,
-                Removal::Expired,
-                env,
-                events,
-            );
-        }
+    for off in removed.into_iter().flatten() {
+        apply(state, off, env, events);
     }
 }
 
-fn expired_of(group: &mut GroupShard, env: &Env<'_>) -> Vec<(u32, OrderRecord)> {
+fn expired_of(group: &mut GroupShard, accounts: &[AccountShard], env: &Env<'_>) -> Vec<Off> {
     let mut removed = Vec::new();
     for _ in 0..env.chain.spec.limits.sweep_orders {
         let by_height = group.by_expiry.range((End::Height(0), 0)..).next();
@@ -54,12 +46,49 @@ fn expired_of(group: &mut GroupShard, env: &Env<'_>) -> Vec<(u32, OrderRecord)> 
         let Some((_, slot)) = first.find(|((end, _), _)| end.reached(env.time, env.height)) else {
             break;
         };
-        let Some(record) = group.remove(slot) else {
-            break;
-        };
-        removed.push((slot, record));
+        removed.extend(remove(group, accounts, slot, Removal::Expired));
     }
     removed
+}
+
+/// Removes an order, and takes off what that dooms.
+fn remove(
+    group: &mut GroupShard,
+    accounts: &[AccountShard],
+    slot: u32,
+    reason: Removal,
+) -> Vec<Off> {
+    let Some(record) = group.remove(slot) else {
+        return Vec::new();
+    };
+    let account = |owner: AccountRef| {
+        let shard = accounts.get(owner.shard());
+        let found = shard.and_then(|shard| shard.accounts.get(owner.slot()));
+        found.map(|found| found.account()).unwrap_or_default()
+    };
+    let mut removed = Vec::new();
+    if let Some(order) = group.id(slot, &record) {
+        let owner = account(AccountRef(record.account));
+        removed.push(Off {
+            event: removed_event(&record, order, owner, reason),
+            release: (!record.waiting()).then(|| release_of(&record, record.remaining)),
+        });
+    }
+    if !group.loose.is_empty() {
+        removed.extend(group.take_off(&account));
+    }
+    removed
+}
+
+/// Releases what was reserved and reports what happened.
+fn apply(state: &mut State, off: Off, env: &Env<'_>, events: &mut Vec<Event>) {
+    if let Some(release) = off.release
+        && let Some(shard) = state.shard_mut(release.owner)
+    {
+        // An account that reserved something has its records.
+        let _ = release.apply(shard, env);
+    }
+    events.push(off.event);
 }
 
 /// Cancels the orders of accounts whose dead man's switch went off. Each order uses one of the quota,
@@ -105,13 +134,19 @@ fn cancel_all(
         *quota = quota.saturating_sub(1);
     }
     for (id, slot) in orders {
+        let Some(group) = state.groups.get_mut(id.index()) else {
+            continue;
+        };
+        // A link may have taken it already.
+        if group.orders.get(slot).is_none() {
+            continue;
+        }
         if *quota == 0 {
             return false;
         }
         *quota = quota.saturating_sub(1);
-        let group = state.groups.get_mut(id.index());
-        if let Some(record) = group.and_then(|group| group.remove(slot)) {
-            release(state, id, slot, &record, Removal::DeadMan, env, events);
+        for off in remove(group, &state.accounts, slot, Removal::DeadMan) {
+            apply(state, off, env, events);
         }
     }
     true
@@ -163,9 +198,9 @@ fn sweep_account(
         let Some(shard) = state.groups.get_mut(group.index()) else {
             return;
         };
-        if shard.remove(slot).is_some() {
-            *quota = quota.saturating_sub(1);
-            release(state, group, slot, &record, Removal::Uncovered, env, events);
+        *quota = quota.saturating_sub(1);
+        for off in remove(shard, &state.accounts, slot, Removal::Uncovered) {
+            apply(state, off, env, events);
         }
     }
 }
@@ -211,38 +246,4 @@ fn adds_risk(state: &State, owner: AccountRef, order: &OrderRecord, env: &Env<'_
         own.minus
     };
     term < 0
-}
-
-/// Releases what a removed order reserved and reports it.
-fn release(
-    state: &mut State,
-    group: GroupId,
-    slot: u32,
-    record: &OrderRecord,
-    reason: Removal,
-    env: &Env<'_>,
-    events: &mut Vec<Event>,
-) {
-    let owner = AccountRef(record.account);
-    let Some(shard) = state.shard_mut(owner) else {
-        return;
-    };
-    if !record.waiting() {
-        release_of(record, record.remaining).apply(shard, env);
-    }
-    let account = shard
-        .accounts
-        .get(owner.slot())
-        .map(|record| record.account());
-    let order = ballast_types::OrderId::new(group, record.generation, slot);
-    if let (Some(account), Some(order)) = (account, order) {
-        events.push(Event::Removed {
-            market: MarketId(record.market),
-            order,
-            account,
-            size: record.remaining,
-            reason,
-            client_id: record.client(),
-        });
-    }
 }

@@ -1,8 +1,8 @@
-//! Pass 0: waiting orders whose trigger fires become entries of pass 3.
+//! Pass 0: waiting orders whose trigger fires, and slices that are due, become entries of pass 3.
 
 use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::GroupShard;
-use crate::passes::{Entry, Env, Origin, Place};
+use crate::passes::{Entry, Env, Origin, Place, slices};
 use crate::records::SpecialRecord;
 use crate::state::State;
 use ballast_types::{
@@ -20,13 +20,17 @@ pub(crate) fn triggers(state: &mut State, env: &Env<'_>, events: &mut Vec<Event>
         .par_iter_mut()
         .map(|group| {
             fire(group, env);
-            entering(group, accounts, env)
+            let entering = entering(group, accounts, env);
+            (entering, slices::due(group, accounts, env))
         })
         .collect();
     let mut entries = Vec::new();
-    for (event, entry) in triggered.into_iter().flatten() {
-        events.push(event);
-        entries.push(entry);
+    for (entering, slices) in triggered {
+        for (event, entry) in entering {
+            events.push(event);
+            entries.push(entry);
+        }
+        entries.extend(slices);
     }
     entries
 }
@@ -165,7 +169,12 @@ fn entering(group: &GroupShard, accounts: &[AccountShard], env: &Env<'_>) -> Vec
         .collect()
 }
 
-fn entry(group: &GroupShard, accounts: &[AccountShard], slot: u32) -> Option<(Event, Entry)> {
+/// The entry of a waiting order, and the event that tells of it.
+pub(crate) fn entry(
+    group: &GroupShard,
+    accounts: &[AccountShard],
+    slot: u32,
+) -> Option<(Event, Entry)> {
     let record = group.orders.get(slot)?;
     let id = group.id(slot, record)?;
     let owner = AccountRef(record.account);
@@ -193,11 +202,15 @@ fn entry(group: &GroupShard, accounts: &[AccountShard], slot: u32) -> Option<(Ev
         owner,
         order: record.order(group.special(record)),
         filled: record.filled,
-        origin: Origin::Triggered(Place {
-            slot,
-            priority: record.priority,
-        }),
+        origin: Origin::Triggered(
+            Place {
+                slot,
+                priority: record.priority,
+            },
+            record.remaining,
+        ),
         quote: false,
+        bundle: None,
     };
     Some((event, entry))
 }

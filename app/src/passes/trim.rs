@@ -3,10 +3,11 @@
 use crate::accounts::AccountRef;
 use crate::groups::GroupShard;
 use crate::passes::cancel::release_of;
-use crate::passes::matching::{Matched, remove};
+use crate::passes::matching::{Matched, remove, take_off};
 use crate::passes::meeting::{Floor, Traded};
 use crate::passes::reducible;
 use crate::passes::settle::Settlement;
+use crate::records::OrderRecord;
 use ballast_types::{Event, Lots, MarketId, Removal, Side};
 
 /// Shrinks reduce-only orders to the positions that they may reduce, newest first.
@@ -37,29 +38,22 @@ fn trim_side(
     most: Lots,
     out: &mut Matched,
 ) {
-    let on_side = |group: &GroupShard, slot: u32| {
-        group
-            .orders
-            .get(slot)
-            .copied()
-            .filter(|record| record.side() == side)
-    };
-    let sum = slots
-        .iter()
-        .filter_map(|slot| on_side(group, *slot))
-        .fold(0_i64, |sum, record| sum.saturating_add(record.remaining));
-    let mut excess = sum.saturating_sub(most);
+    let mut excess = resting_lots(group, slots, side).saturating_sub(most);
     for slot in slots {
         if excess <= 0 {
             return;
         }
-        let Some(record) = on_side(group, *slot) else {
+        let Some(record) = on_side(group, *slot, side) else {
             continue;
         };
         let cut = excess.min(record.remaining);
         excess = excess.saturating_sub(cut);
         if cut == record.remaining {
             remove(group, *slot, Removal::ReduceOnly, true, floor, out);
+            if !group.loose.is_empty() {
+                take_off(group, floor, out);
+                excess = resting_lots(group, slots, side).saturating_sub(most);
+            }
             continue;
         }
         let left = record.remaining.saturating_sub(cut);
@@ -78,4 +72,15 @@ fn trim_side(
             });
         }
     }
+}
+
+/// The order in a slot, when it is still there and on that side.
+fn on_side(group: &GroupShard, slot: u32, side: Side) -> Option<OrderRecord> {
+    let record = group.orders.get(slot).copied();
+    record.filter(|record| record.side() == side)
+}
+
+fn resting_lots(group: &GroupShard, slots: &[u32], side: Side) -> Lots {
+    let orders = slots.iter().filter_map(|slot| on_side(group, *slot, side));
+    orders.fold(0, |sum, record| sum.saturating_add(record.remaining))
 }

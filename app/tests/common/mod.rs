@@ -7,8 +7,8 @@ use ballast_app::view::{MarketView, OrderView};
 use ballast_app::{Block, Snapshot, State};
 use ballast_types::{
     Account, Action, AssetId, AssetSpec, BlockEvents, ChainSpec, Code, Event, GroupId, GroupSpec,
-    Limits, MarketId, MarketKind, MarketSpec, Order, OrderId, PriceKind, PriceUpdate, Secret, Side,
-    TxBody, TxHash, ValidatorSpec, chain_hash, sign_native,
+    Limits, MarketId, MarketKind, MarketSpec, Matching, Order, OrderId, PriceKind, PriceUpdate,
+    Secret, Sharing, Side, TxBody, TxHash, ValidatorSpec, chain_hash, sign_native,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub fn spec() -> ChainSpec {
         initial_margin_ppm: 100_000,
         maintenance_margin_ppm: 50_000,
         mark: 1_000,
+        matching: Matching::Continuous,
+        sharing: Sharing::Time,
         self_trade: false,
         taker_hold: 0,
     };

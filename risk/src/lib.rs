@@ -7,6 +7,7 @@
 
 pub mod black76;
 mod margin;
+pub mod portfolio;
 mod position;
 
 pub use margin::{

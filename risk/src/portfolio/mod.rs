@@ -1,0 +1,115 @@
+//! Portfolio margin: one scenario engine, every venue's style as parameters.
+//!
+//! Two layers. [`Scenarios`] holds what depends on the marks of one underlying (a *unit*): how far
+//! each scenario moves perpetuals and futures, volatility shocks, discounts and charges per expiry;
+//! and [`Scenarios::option`] makes the [`RiskArray`] of one option, its value in every scenario.
+//! Both are made again only when marks move. The second layer is the account: [`ExpirySums`] holds
+//! the sums of amount x array, and [`Scenarios::margin`] folds them into a [`UnitMargin`].
+//! Discounts and the absolute value of the skew scenarios apply to the sums of an expiry, so sums
+//! commute with everything before them.
+//!
+//! # Numbers
+//!
+//! | what | type | unit |
+//! |---|---|---|
+//! | ratio: rates, moves, weights, volatilities, confidences, years | `i64` | 10^-15 |
+//! | amount of an instrument | `i64` | 10^-9 of the underlying |
+//! | price | `i64` | 10^-[`Marks::price_digits`] of the quote, 3 to 16 |
+//! | money | `i128` | 10^-12 of the numeraire |
+//! | coins: deltas, naked shorts | `i128` | 10^-15 of the underlying |
+//!
+//! The numeraire is the quote or the underlying itself ("coin"); values of options and linear moves
+//! are prices in the first case and ratios in the second. A product of an amount and a value is
+//! below 2^126, and sums of products are exact and checked; they become money by one division at
+//! the end. A ratio times money below 1.7 x 10^11 fits 128 bits; larger ones take a 256-bit
+//! product. What does not fit is [`Error::TooLarge`], never a wrapped number.
+//!
+//! # Rounding
+//!
+//! Parameters, marks and the entries of arrays are rounded to the nearest unit. In the account every
+//! step rounds against the account: profit and loss and equity down, charges, floors and
+//! requirements up. A sum of products rounds once. `docs/margin.md` says the same, step by step.
+
+mod array;
+mod charges;
+mod fixed;
+mod fold;
+mod marks;
+mod params;
+mod sums;
+mod volatility;
+
+pub use array::{OptionTerms, RiskArray};
+pub use fold::{Collateral, Holdings, Margin, UnitMargin, Worst, total};
+pub use marks::{ExpiryMarks, Marks, Scenarios};
+pub use params::{
+    Basis, Charges, Confidence, DeltaShock, Discount, Floor, Numeraire, OpenInterest,
+    OptionDiscount, Params, Peg, Scenario, Skew, SkewTerms, Tenor, Volatility, VolatilityShock,
+};
+pub use sums::ExpirySums;
+pub use volatility::Svi;
+
+/// Decimal digits of a ratio.
+pub const RATIO_DIGITS: u32 = 15;
+/// A ratio of 1.
+pub const ONE: i64 = 1_000_000_000_000_000;
+/// Decimal digits of an amount.
+pub const AMOUNT_DIGITS: u32 = 9;
+/// An amount of 1.
+pub const AMOUNT_ONE: i64 = 1_000_000_000;
+/// Decimal digits of money.
+pub const MONEY_DIGITS: u32 = 12;
+/// Seconds of a year of 365 days.
+pub const YEAR_SECS: i64 = 31_536_000;
+
+/// The parameter sets of the venues' styles, as JSON in the format of `docs/margin.md`.
+pub const PRESETS: &str = include_str!("presets.json");
+
+/// Why there is no margin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// A parameter, mark or position breaks a rule.
+    Refused {
+        /// Its name in the JSON of parameters and cases.
+        field: &'static str,
+        /// Its value, an integer of `digits` decimals.
+        value: i128,
+        /// Decimal digits of `value`.
+        digits: u32,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// A figure does not fit its number type.
+    TooLarge(&'static str),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused {
+                field,
+                value,
+                digits,
+                rule,
+            } => write!(f, "{field}: {} {rule}", decimal(*value, *digits)),
+            Self::TooLarge(field) => write!(f, "{field}: the figure is too large"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// `value` x 10^-`digits` in plain decimals, without trailing zeros.
+pub fn decimal(value: i128, digits: u32) -> String {
+    let sign = if value < 0 { "-" } else { "" };
+    let one = 10_u128.saturating_pow(digits);
+    let size = value.unsigned_abs();
+    let whole = size.checked_div(one).unwrap_or(0);
+    let rest = size.checked_rem(one).unwrap_or(0);
+    if rest == 0 {
+        return format!("{sign}{whole}");
+    }
+    let width = usize::try_from(digits).unwrap_or(0);
+    let fraction = format!("{rest:0width$}");
+    format!("{sign}{whole}.{}", fraction.trim_end_matches('0'))
+}

@@ -1,0 +1,106 @@
+//! What an account holds of one expiry, summed so that a fill costs one pass over an array.
+
+use super::{Error, RiskArray, Scenarios};
+use crate::black76::OptionKind;
+use std::collections::BTreeMap;
+
+/// Sums over the positions of one expiry: products of amounts and values, exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpirySums {
+    pub(super) future: i64,
+    pub(super) values: Vec<i128>,
+    pub(super) mark: i128,
+    pub(super) basis_up: i128,
+    pub(super) basis_down: i128,
+    pub(super) delta: i128,
+    pub(super) unwind: i128,
+    /// Amounts of all options without sign.
+    pub(super) gross: i128,
+    /// Naked short options, an amount.
+    pub(super) naked: i128,
+    /// Signed amounts of calls and of puts, per strike; no entry where both are 0.
+    strikes: BTreeMap<i64, (i128, i128)>,
+}
+
+impl ExpirySums {
+    /// Nothing of an expiry of `unit`.
+    pub fn new(unit: &Scenarios<'_>) -> Self {
+        Self {
+            future: 0,
+            values: vec![0; unit.len()],
+            mark: 0,
+            basis_up: 0,
+            basis_down: 0,
+            delta: 0,
+            unwind: 0,
+            gross: 0,
+            naked: 0,
+            strikes: BTreeMap::new(),
+        }
+    }
+
+    /// Sets the position in the expiry's future.
+    pub fn set_future(&mut self, amount: i64) {
+        self.future = amount;
+    }
+
+    /// Moves the position in an option from one amount to another. The sums of the same positions
+    /// are the same bits whatever the order. After an error they are of no use.
+    ///
+    /// # Errors
+    /// A sum that does not fit.
+    pub fn change(&mut self, option: &RiskArray, from: i64, to: i64) -> Result<(), Error> {
+        self.try_change(option, i128::from(from), i128::from(to))
+            .ok_or(Error::TooLarge("options.amount"))
+    }
+
+    fn try_change(&mut self, option: &RiskArray, from: i128, to: i128) -> Option<()> {
+        let amount = i64::try_from(to.checked_sub(from)?).ok()?;
+        // Both factors are 64 bits.
+        let product = |value: i64| i128::from(amount).wrapping_mul(i128::from(value));
+        for (sum, value) in self.values.iter_mut().zip(&option.values) {
+            *sum = sum.checked_add(product(*value))?;
+        }
+        let add = |sum: &mut i128, value: i64| {
+            *sum = sum.checked_add(product(value))?;
+            Some(())
+        };
+        add(&mut self.mark, option.mark)?;
+        add(&mut self.basis_up, option.basis_up)?;
+        add(&mut self.basis_down, option.basis_down)?;
+        add(&mut self.delta, option.delta)?;
+        let cost = |amount: i128| {
+            let rate = if amount > 0 {
+                option.unwind_long
+            } else {
+                option.unwind_short
+            };
+            amount.checked_abs()?.checked_mul(i128::from(rate))
+        };
+        self.unwind = self
+            .unwind
+            .checked_add(cost(to)?)?
+            .checked_sub(cost(from)?)?;
+        let growth = to.checked_abs()?.checked_sub(from.checked_abs()?)?;
+        self.gross = self.gross.checked_add(growth)?;
+        let (calls, puts) = self.strikes.get(&option.strike).copied().unwrap_or((0, 0));
+        let amount = i128::from(amount);
+        let (new_calls, new_puts) = match option.kind {
+            OptionKind::Call => (calls.checked_add(amount)?, puts),
+            OptionKind::Put => (calls, puts.checked_add(amount)?),
+        };
+        let growth = naked(new_calls, new_puts)?.checked_sub(naked(calls, puts)?)?;
+        self.naked = self.naked.checked_add(growth)?;
+        if (new_calls, new_puts) == (0, 0) {
+            self.strikes.remove(&option.strike);
+        } else {
+            self.strikes.insert(option.strike, (new_calls, new_puts));
+        }
+        Some(())
+    }
+}
+
+/// Naked short options of one strike: an option of the other kind covers.
+fn naked(calls: i128, puts: i128) -> Option<i128> {
+    Some(calls.checked_add(puts)?.checked_neg()?.max(0))
+}

@@ -1,0 +1,96 @@
+//! The cases of an independent reference with 50 digits.
+
+use crate::margin_file::{MarginFile, parse};
+use ballast_risk::portfolio::MONEY_DIGITS;
+use serde_json::Value;
+
+fn check(text: &str, count: usize) {
+    let file = MarginFile::parse(text).expect("a file of cases");
+    assert_eq!(file.cases().len(), count);
+    let mut wrong = Vec::new();
+    for case in file.cases() {
+        let id = case["id"].as_str().expect("an id");
+        match file.run(case) {
+            Err(error) => wrong.push(format!("{id}: {error}")),
+            Ok(outcome) => {
+                let computed = outcome.json();
+                compare(&mut wrong, id, &case["expected"], &computed);
+                for (name, unit) in case["expected"]["units"].as_object().expect("units") {
+                    worst(&mut wrong, id, unit, &computed["units"][name]);
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} differences:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+/// Every expected number to 1e-9 relative, or absolute below 1.
+fn compare(wrong: &mut Vec<String>, path: &str, expected: &Value, computed: &Value) {
+    match expected {
+        Value::Object(members) => {
+            for (name, member) in members.iter().filter(|(name, _)| *name != "worst_scenario") {
+                compare(wrong, &format!("{path}.{name}"), member, &computed[name]);
+            }
+        }
+        Value::Array(elements) => {
+            assert_eq!(
+                computed.as_array().map(Vec::len),
+                Some(elements.len()),
+                "{path}"
+            );
+            for (index, element) in elements.iter().enumerate() {
+                compare(
+                    wrong,
+                    &format!("{path}[{index}]"),
+                    element,
+                    &computed[index],
+                );
+            }
+        }
+        _ => {
+            let (want, have) = (number(expected), number(computed));
+            if (want - have).abs() > want.abs().max(10_i128.pow(MONEY_DIGITS)) / 1_000_000_000 {
+                wrong.push(format!("{path}: {computed} instead of {expected}"));
+            }
+        }
+    }
+}
+
+fn number(value: &Value) -> i128 {
+    parse(value.as_str().expect("a decimal string"), MONEY_DIGITS).expect("a number")
+}
+
+/// The worst scenario is the expected one, or one that loses as much: the reference breaks ties
+/// between scenarios by the noise of its last digit.
+fn worst(wrong: &mut Vec<String>, id: &str, expected: &Value, computed: &Value) {
+    let (want, have) = (&expected["worst_scenario"], &computed["worst_scenario"]);
+    if want == have {
+        return;
+    }
+    let pnl = |index: &Value| {
+        let index = usize::try_from(index.as_u64()?).ok()?;
+        Some(number(&computed["scenario_pnl"][index]))
+    };
+    let close = |a: i128, b: i128| (a - b).abs() <= a.abs() / 1_000_000_000;
+    if !pnl(want).zip(pnl(have)).is_some_and(|(a, b)| close(a, b)) {
+        wrong.push(format!("{id}: worst {have} instead of {want}"));
+    }
+}
+
+#[test]
+fn the_cases_of_every_style() {
+    check(include_str!("../vectors/portfolio_margin.json"), 135);
+}
+
+#[test]
+fn the_cases_of_collateral_smiles_confidences_and_depegs() {
+    check(
+        include_str!("../vectors/portfolio_margin_features.json"),
+        60,
+    );
+}

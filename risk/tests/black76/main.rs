@@ -7,5 +7,8 @@
     clippy::unwrap_used
 )]
 
+mod chain;
 mod decimal;
+mod functions;
+mod properties;
 mod vectors;

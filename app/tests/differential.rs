@@ -99,6 +99,8 @@ fn with_model_ids(event: &Event, ids: &BTreeMap<OrderId, OrderId>) -> Event {
         Event::Waiting { order, .. }
         | Event::Triggered { order, .. }
         | Event::Refreshed { order, .. }
+        | Event::Sliced { order, .. }
+        | Event::Moved { order, .. }
         | Event::Rested { order, .. }
         | Event::Reduced { order, .. }
         | Event::Removed { order, .. } => rename(order),
@@ -116,6 +118,9 @@ fn market_of(event: &Event) -> Option<MarketId> {
         Event::Waiting { market, .. }
         | Event::Triggered { market, .. }
         | Event::Refreshed { market, .. }
+        | Event::Sliced { market, .. }
+        | Event::Moved { market, .. }
+        | Event::Auction { market, .. }
         | Event::Rested { market, .. }
         | Event::Reduced { market, .. }
         | Event::Removed { market, .. }
@@ -183,9 +188,8 @@ fn of_app(o: &OrderView) -> String {
     let how = (o.post_only, o.reduce_only, o.self_trade, o.self_trade_scope);
     let lots = (o.remaining, o.shown, o.display, o.filled);
     let named = (o.client_id, o.label, o.quote);
-    let what = (
-        o.market, o.account, o.side, o.price, lots, o.tif, how, named,
-    );
+    let price = (o.side, o.price, o.level, o.peg);
+    let what = (o.market, o.account, price, lots, o.tif, how, named);
     format!("{what:?}")
 }
 
@@ -193,9 +197,8 @@ fn of_model(o: &PlacedOrder) -> String {
     let how = (o.post_only, o.reduce_only, o.self_trade, o.self_trade_scope);
     let lots = (o.remaining, o.shown, o.display, o.filled);
     let named = (o.client_id, o.label, o.quote);
-    let what = (
-        o.market, o.account, o.side, o.price, lots, o.tif, how, named,
-    );
+    let price = (o.side, o.price, o.level, o.peg);
+    let what = (o.market, o.account, price, lots, o.tif, how, named);
     format!("{what:?}")
 }
 
@@ -216,16 +219,34 @@ fn compare_books(app: &Snapshot, model: &Model, market: MarketId) {
     );
 }
 
+/// The link that an order is in, with the model's ids.
+fn compare_link(order: &OrderView, model: &Model, ids: &BTreeMap<OrderId, OrderId>) {
+    let ours = order.link.as_ref().map(|link| {
+        let legs: Vec<_> = link.legs.iter().map(|id| ids[id]).collect();
+        (link.kind, link.rule, link.order.map(|id| ids[&id]), legs)
+    });
+    let theirs = model.link(ids[&order.id]);
+    let theirs = theirs.map(|link| (link.kind, link.rule, link.first(), link.legs()));
+    assert_eq!(ours, theirs, "link of {}", order.id);
+}
+
 /// Waiting orders, paired by the model's ids.
 fn compare_waiting(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>) {
     let accounts = model.accounts();
-    let views = accounts
+    let orders: Vec<_> = accounts
         .keys()
         .flat_map(|account| app.account(account).unwrap().orders)
+        .collect();
+    for order in &orders {
+        compare_link(order, model, ids);
+    }
+    let views = orders
+        .into_iter()
         .filter_map(|order| Some((ids[&order.id], order.clone(), order.waiting?)));
     let ours: BTreeMap<_, _> = views
         .map(|(id, order, w)| {
-            let waits = (w.trigger, w.max_fills, w.due, w.extreme);
+            let twap = w.twap.map(|t| (t.twap, t.start, t.next));
+            let waits = (w.trigger, w.max_fills, w.due, w.extreme, w.dormant, twap);
             (id, format!("{} {waits:?}", of_app(&order)))
         })
         .collect();
@@ -233,7 +254,8 @@ fn compare_waiting(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderI
     let waiting = (0..markets).flat_map(|market| model.waiting(MarketId(market)));
     let theirs: BTreeMap<_, _> = waiting
         .map(|w| {
-            let waits = (w.trigger, w.max_fills, w.due, w.extreme);
+            let twap = w.twap.map(|t| (t.twap, t.start, t.next));
+            let waits = (w.trigger, w.max_fills, w.due, w.extreme, w.dormant, twap);
             (w.placed.id, format!("{} {waits:?}", of_model(&w.placed)))
         })
         .collect();

@@ -1,15 +1,22 @@
-//! The order flow of the benchmark, signed before any clock starts.
+//! The flows of the benchmark, signed before any clock starts. Each visits accounts one after the
+//! other, the keys first, then their subaccounts; a round has visited all.
 //!
-//! The flow visits pairs of account and market one after the other. A visit is 64 actions: one
-//! cancels what the account has in the market, 59 rest on both sides of a fixed price, and four
-//! take one lot. So no book has more orders than the visits of one round leave.
+//! - `orders` and `auction`: a visit is 64 actions in one market: one cancels what the account has
+//!   there, 59 rest on both sides of a fixed price, and four take one lot. So no book has more orders
+//!   than the visits of one round leave. In `auction` every market trades in a batch at the end of
+//!   each block.
+//! - `cancels`: in one round each account lets 64 orders rest, in the next it cancels each by its
+//!   client id. So all cancels come in bursts of a round.
+//! - `quotes`: a visit is one transaction, a mass quote of both sides of 200 markets that moves all
+//!   quotes of the account by a tick; each eighth visit takes 16 lots instead.
 
 use std::time::Duration;
 
 use ballast_types::{
-    Account, Action, AssetId, Cancel, ChainSpec, MarketId, Order, PostOnly, Secret, Side, Ticks,
-    TimeInForce, Transfer, TxHash,
+    Account, Action, AssetId, Cancel, ChainSpec, GroupId, MarketId, Order, PostOnly, Quote,
+    QuoteSide, Quotes, Secret, Side, Ticks, TimeInForce, Transfer, TxHash,
 };
+use clap::ValueEnum;
 
 use crate::actions::now_ms;
 use crate::api::Api;
@@ -20,6 +27,10 @@ use crate::cmd::Failure;
 const SUBACCOUNTS: u16 = 128;
 /// Actions of a visit; transactions of 1, 8 and 32 divide it.
 pub const VISIT: usize = 64;
+/// Markets that a mass quote covers, and the name of their group.
+pub const QUOTED: (u32, &str) = (200, "MM");
+/// One visit in so many takes from quotes, so many lots.
+const QUOTE_TAKERS: (usize, usize) = (8, 16);
 /// One action in so many of a visit takes.
 const TAKER_EVERY: usize = 16;
 /// Resting orders lie within so many ticks of the market's price.
@@ -32,10 +43,53 @@ const FUNDS: [(&str, u128); 4] = [
     ("AAPL", 20_000),
 ];
 /// Whole units of the quote asset that a unit of each base is traded around.
-const PRICES: [(&str, u64); 3] = [("BTC", 100_000), ("ETH", 4_000), ("AAPL", 585)];
+const PRICES: [(&str, u64); 4] = [("BTC", 100_000), ("ETH", 4_000), ("AAPL", 585), ("MM", 100)];
 /// Nonces of a batch start this long ago, as one key signs more than one a millisecond.
 const HEAD_START_MS: u64 = 60_000;
 const WAIT: Duration = Duration::from_secs(20);
+
+/// What the flow consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Load {
+    /// Orders that rest, and some that take.
+    Orders,
+    /// The same in markets that trade in batches.
+    Auction,
+    /// Orders, then a cancel for each.
+    Cancels,
+    /// Mass quotes over 200 markets.
+    Quotes,
+}
+
+impl Load {
+    /// Its word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Auction => "auction",
+            Self::Cancels => "cancels",
+            Self::Quotes => "quotes",
+        }
+    }
+
+    /// How many of an action count as orders.
+    fn counts(self, action: &Action) -> u32 {
+        match action {
+            Action::Order(_) => 1,
+            Action::Cancel(_) => u32::from(self == Self::Cancels),
+            Action::Quotes(quotes) => 2 * u32::try_from(quotes.quotes.len()).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Orders, sides of quotes or cancels in a transaction of `size` actions.
+    pub fn orders(self, size: usize) -> usize {
+        match self {
+            Self::Orders | Self::Auction | Self::Cancels => size,
+            Self::Quotes => 2 * QUOTED.0 as usize,
+        }
+    }
+}
 
 /// A signed transaction.
 #[derive(Clone, Debug)]
@@ -44,18 +98,21 @@ pub struct Prepared {
     pub hash: TxHash,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Orders in it, those that take included and cancels not.
+    /// Orders in it, those that take included and cancels not; sides of quotes; of a flow of cancels
+    /// these too.
     pub orders: u32,
 }
 
 struct Venue {
     market: MarketId,
+    group: GroupId,
     price: Ticks,
     min_size: i64,
 }
 
 /// Makes and signs the flow.
 pub struct Flow {
+    load: Load,
     signers: Vec<Signer>,
     nonces: Vec<u64>,
     venues: Vec<Venue>,
@@ -70,9 +127,11 @@ impl Flow {
     ///
     /// # Errors
     /// When the chain has a market or lacks an asset that the flow does not know; names it.
-    pub fn new(secrets: Vec<Secret>, spec: &ChainSpec) -> Result<Self, Failure> {
+    pub fn new(load: Load, secrets: Vec<Secret>, spec: &ChainSpec) -> Result<Self, Failure> {
+        let quoted = |market: &ballast_types::MarketSpec| market.symbol.starts_with(QUOTED.1);
         let venues: Result<_, Failure> = (0..)
             .zip(&spec.markets)
+            .filter(|(_, market)| quoted(market) == (load == Load::Quotes))
             .map(|(id, market)| venue(MarketId(id), market))
             .collect();
         let asset = |(symbol, units): (&str, u128)| {
@@ -83,6 +142,7 @@ impl Flow {
         };
         let assets: Result<_, Failure> = FUNDS.into_iter().map(asset).collect();
         Ok(Self {
+            load,
             nonces: vec![0; secrets.len()],
             signers: secrets
                 .into_iter()
@@ -132,25 +192,25 @@ impl Flow {
         let mut unsigned = Vec::with_capacity(count);
         for _ in 0..count {
             let (signer, account) = self.account();
-            let actions: Vec<_> = (0..size).map(|_| self.action()).collect();
+            let actions: Vec<_> = match self.load {
+                Load::Orders | Load::Auction => (0..size).map(|_| self.action()).collect(),
+                Load::Cancels => (0..size).map(|_| self.order_or_cancel()).collect(),
+                Load::Quotes => self.quotes(),
+            };
             let nonce = earliest.max(self.nonces[signer] + 1);
             self.nonces[signer] = nonce;
             unsigned.push((signer, nonce, account, actions));
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let part = count.div_ceil(threads).max(1);
-        let signers = &self.signers;
+        let (signers, load) = (&self.signers, self.load);
         let sign = |part: &[(usize, u64, Account, Vec<Action>)]| -> Vec<Prepared> {
             let one = |(signer, nonce, account, actions): &(usize, u64, Account, Vec<Action>)| {
-                let orders = actions
-                    .iter()
-                    .filter(|a| matches!(a, Action::Order(_)))
-                    .count();
                 let signed = signers[*signer].sign_at(*nonce, *account, actions.clone());
                 Prepared {
                     hash: signed.hash,
                     bytes: signed.bytes,
-                    orders: u32::try_from(orders).unwrap_or(u32::MAX),
+                    orders: actions.iter().map(|action| load.counts(action)).sum(),
                 }
             };
             part.iter().map(one).collect()
@@ -211,6 +271,74 @@ impl Flow {
         })
     }
 
+    /// Of the flow of cancels.
+    fn order_or_cancel(&mut self) -> Action {
+        let (visit, at) = (self.made / VISIT, self.made % VISIT);
+        self.made += 1;
+        let round = visit / (self.signers.len() * usize::from(SUBACCOUNTS));
+        // A pair of rounds, one to place and one to cancel, is in the same market.
+        let venue = &self.venues[round / 2 % self.venues.len()];
+        let client_id = at as u128 + 1;
+        if round % 2 == 1 {
+            let group = venue.group;
+            return Action::Cancel(Cancel::Client { group, client_id });
+        }
+        let side = if at % 2 == 0 { Side::Buy } else { Side::Sell };
+        let far = i64::try_from(at).unwrap_or(0) / 2 + 1;
+        let price = match side {
+            Side::Buy => venue.price - far,
+            Side::Sell => venue.price + far,
+        };
+        let order = Order::limit(venue.market, side, price, venue.min_size);
+        Action::Order(Order {
+            client_id: Some(client_id),
+            ..order.post_only(PostOnly::Reject)
+        })
+    }
+
+    /// A transaction of the flow of quotes.
+    fn quotes(&mut self) -> Vec<Action> {
+        let visit = self.made / VISIT;
+        self.made += VISIT;
+        let round = visit / (self.signers.len() * usize::from(SUBACCOUNTS));
+        let (every, lots) = QUOTE_TAKERS;
+        if visit % every == every - 1 {
+            let take = |_| {
+                let (which, side) = (self.draw(), self.draw());
+                let venue = &self.venues[usize::try_from(which).unwrap_or(0) % self.venues.len()];
+                let (side, price) = match side % 2 {
+                    0 => (Side::Buy, venue.price + 10),
+                    _ => (Side::Sell, venue.price - 10),
+                };
+                Action::Order(Order {
+                    tif: TimeInForce::Ioc,
+                    max_fills: 2,
+                    ..Order::limit(venue.market, side, price, venue.min_size)
+                })
+            };
+            return (0..lots).map(take).collect();
+        }
+        let moved = i64::try_from(round % 2).unwrap_or(0);
+        let quote = |venue: &Venue| Quote {
+            market: venue.market,
+            bid: Some(QuoteSide {
+                price: venue.price - 5 - moved,
+                size: venue.min_size * 10,
+            }),
+            ask: Some(QuoteSide {
+                price: venue.price + 5 + moved,
+                size: venue.min_size * 10,
+            }),
+        };
+        let quotes = self.venues.iter().map(quote).collect();
+        let group = self.venues.first().map_or(GroupId(0), |venue| venue.group);
+        vec![Action::Quotes(Quotes {
+            group,
+            post_only: PostOnly::Slide,
+            quotes,
+        })]
+    }
+
     /// Xorshift: the same flow in every run.
     fn draw(&mut self) -> u64 {
         self.random ^= self.random << 13;
@@ -229,6 +357,7 @@ fn venue(id: MarketId, market: &ballast_types::MarketSpec) -> Result<Venue, Fail
     let price = rust_decimal::Decimal::from(*units) / tick;
     Ok(Venue {
         market: id,
+        group: market.group,
         price: price.try_into()?,
         min_size: market.min_size,
     })
@@ -258,7 +387,10 @@ mod tests {
         let spec = ballast_genesis::validate(&genesis, "test", 1)
             .expect("valid")
             .into_spec();
-        (Flow::new(secrets, &spec).expect("knows the markets"), spec)
+        (
+            Flow::new(Load::Orders, secrets, &spec).expect("knows the markets"),
+            spec,
+        )
     }
 
     fn consensus_key() -> [u8; 32] {

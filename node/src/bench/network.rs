@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ballast_genesis::{Genesis, GenesisGroup, GenesisMarket, Matching, Number};
 use ballast_types::{ChainSpec, Secret};
 use clap::ValueEnum;
 use tempfile::TempDir;
 
 use crate::api::Api;
+use crate::bench::flow::{Load, QUOTED};
 use crate::cmd::Failure;
 use crate::cometbft::config::{DEFAULT_TIMEOUT_COMMIT, Mempool};
 use crate::cometbft::{child, home, provide};
@@ -67,7 +69,7 @@ pub struct Running {
 
 impl Running {
     /// Starts a new network and waits until each node has blocks.
-    pub async fn start(ballast: &Path, system: System) -> Result<Self, Failure> {
+    pub async fn start(ballast: &Path, system: System, load: Load) -> Result<Self, Failure> {
         let directory = tempfile::Builder::new()
             .prefix("ballast-bench-")
             .tempdir()?;
@@ -87,6 +89,7 @@ impl Running {
                 genesis.limits.cancel_tokens = 1_000_000;
                 // What a visit leaves in the two markets of a group; cancels weigh by it.
                 genesis.limits.open_orders = 128;
+                shape(genesis, load);
             })?;
         }
         let genesis = genesis_file::read(&home::genesis_path(&network.node(0)))?;
@@ -145,6 +148,34 @@ impl Running {
         }
         for supervisor in self.supervisors {
             supervisor.stop().await;
+        }
+    }
+}
+
+/// Gives the genesis the markets that a load needs.
+fn shape(genesis: &mut Genesis, load: Load) {
+    match load {
+        Load::Orders | Load::Cancels => {}
+        Load::Auction => {
+            for market in &mut genesis.markets {
+                market.matching = Matching::Batch;
+            }
+        }
+        Load::Quotes => {
+            let (markets, group) = QUOTED;
+            genesis.limits.open_orders = 2 * markets;
+            genesis.groups.push(GenesisGroup {
+                name: group.to_owned(),
+            });
+            let like = genesis.markets.iter().find(|market| market.mark.is_some());
+            let Some(like) = like.cloned() else { return };
+            genesis.markets.extend((0..markets).map(|at| GenesisMarket {
+                symbol: format!("{group}{at}-PERP"),
+                group: group.to_owned(),
+                mark: Some(Number::from(100)),
+                min_notional: None,
+                ..like.clone()
+            }));
         }
     }
 }

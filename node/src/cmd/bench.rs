@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::api::Api;
 use crate::bench::cpu::LOAD_GENERATOR;
-use crate::bench::flow::{Flow, VISIT};
+use crate::bench::flow::{Flow, Load, VISIT};
 use crate::bench::load::{self, Pace, Seen, WARM_UP};
 use crate::bench::network::{Running, System};
 use crate::bench::noop;
@@ -35,8 +35,13 @@ enum What {
     /// Measure throughput and latency of four validators, and of two yardsticks
     #[command(
         after_help = "Networks run one after the other in temporary directories on free \
-        ports. Four Ed25519 keys with 128 subaccounts each send to node 0: of 64 actions one \
-        cancels, 59 rest and four take. All transactions are signed before the clock starts. At a \
+        ports. Four Ed25519 keys with 128 subaccounts each send to node 0.\n\n\
+        Loads: `orders`: of 64 actions one cancels, 59 rest and four take. `auction`: the same in \
+        markets that trade in a batch at the end of each block. `cancels`: all accounts place 64 \
+        orders each, then all cancel each of theirs; both count as orders. `quotes`: \
+        each transaction is one mass quote that moves both sides of 200 markets, and counts as 400 \
+        orders; each eighth takes from quotes instead.\n\n\
+        All transactions are signed before the clock starts. At a \
         rate each is due at its own time; those due within 2 ms share a request. Saturated, a \
         number of bytes is kept on its way. Latency runs from when a transaction was due \
         (saturated: sent) to the message of its block on the WebSocket of node 0.\n\n\
@@ -62,6 +67,9 @@ struct Localnet {
     #[arg(long, value_delimiter = ',', value_enum, value_name = "S,...",
         default_values = ["exchange", "noop", "kvstore"])]
     systems: Vec<System>,
+    /// What is sent; all but the first to the exchange only
+    #[arg(long, value_delimiter = ',', value_enum, value_name = "L,...", default_values = ["orders"])]
+    loads: Vec<Load>,
     /// KiB that are sent and not final when saturated. With more than about 150,000 orders on their
     /// way, cancels overtake the orders of a later visit
     #[arg(long, value_name = "KIB", default_value_t = 4_096)]
@@ -92,6 +100,7 @@ pub fn run_noop_node(args: NoopNode) -> Result<(), Failure> {
 #[derive(Debug, Serialize)]
 struct Row {
     system: &'static str,
+    load: &'static str,
     /// Actions of a transaction.
     size: usize,
     /// Orders a second asked for; none when saturated.
@@ -131,7 +140,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     block_on(async {
         let mut rows = Vec::new();
         for system in &args.systems {
-            measure(&args, &ballast, *system, &mut rows).await?;
+            for (at, load) in args.loads.iter().enumerate() {
+                if at == 0 || *system == System::Exchange {
+                    measure(&args, &ballast, *system, *load, &mut rows).await?;
+                }
+            }
         }
         if !args.json {
             print!("{}", to_text(&rows));
@@ -144,22 +157,29 @@ async fn measure(
     args: &Localnet,
     ballast: &std::path::Path,
     system: System,
+    load: Load,
     rows: &mut Vec<Row>,
 ) -> Result<(), Failure> {
-    let network = Running::start(ballast, system).await?;
-    let mut flow = Flow::new(network.secrets.clone(), &network.spec)?;
+    let network = Running::start(ballast, system, load).await?;
+    let mut flow = Flow::new(load, network.secrets.clone(), &network.spec)?;
     if system == System::Exchange {
         let node = network.nodes.first().ok_or("the network has no node")?;
         flow.fund(&Api::new(&node.http)?).await?;
     }
     let seconds = Duration::from_secs(args.seconds);
-    for size in &args.sizes {
+    // A mass quote is one action.
+    let sizes = match load {
+        Load::Quotes => &[1],
+        Load::Orders | Load::Auction | Load::Cancels => args.sizes.as_slice(),
+    };
+    for size in sizes {
         let rates = args.rates.iter().map(|rate| Some(*rate));
         let saturated = (!args.no_saturated).then_some(None);
         for rate in rates.chain(saturated) {
+            let orders = load.orders(*size);
             let a_second = match rate {
-                Some(rate) => usize::try_from(rate)?.div_ceil(*size),
-                None => MOST_TXS.min(MOST_ORDERS / size),
+                Some(rate) => usize::try_from(rate)?.div_ceil(orders),
+                None => MOST_TXS.min(MOST_ORDERS.max(1_000 * orders) / orders),
             };
             let time = (WARM_UP + seconds).as_secs_f64();
             let count = (a_second as f64 * time).ceil() as usize + 1;
@@ -168,13 +188,13 @@ async fn measure(
                 txs = load::as_key_value(&txs);
             }
             let pace = match rate {
-                Some(rate) => Pace::Rate(f64::from(rate) / *size as f64),
+                Some(rate) => Pace::Rate(f64::from(rate) / orders as f64),
                 None => Pace::Saturated {
                     in_flight: args.in_flight << 10,
                 },
             };
             let seen = load::run(&network, Arc::new(txs), pace, seconds).await?;
-            let row = row(system, *size, rate, seen);
+            let row = row(system, load, *size, rate, seen);
             if args.json {
                 println!("{}", serde_json::to_string(&row)?);
             } else {
@@ -193,7 +213,7 @@ async fn measure(
     Ok(())
 }
 
-fn row(system: System, size: usize, rate: Option<u32>, seen: Seen) -> Row {
+fn row(system: System, load: Load, size: usize, rate: Option<u32>, seen: Seen) -> Row {
     let of = |start: &str| -> f64 {
         let mine = seen.cpu.iter().filter(|(name, _)| name.starts_with(start));
         // A sum of nothing would be -0.
@@ -204,6 +224,7 @@ fn row(system: System, size: usize, rate: Option<u32>, seen: Seen) -> Row {
     let orders = seen.orders as f64;
     Row {
         system: system.name(),
+        load: load.name(),
         size,
         rate,
         orders_per_second: orders / seconds,
@@ -213,7 +234,8 @@ fn row(system: System, size: usize, rate: Option<u32>, seen: Seen) -> Row {
         p99_ms: seen.p99_ms,
         block_ms: seconds * 1_000.0 / (seen.blocks.max(1) as f64),
         refused: seen.refused,
-        orders_refused: (system == System::Exchange)
+        // Blocks count no cancels.
+        orders_refused: (system == System::Exchange && load != Load::Cancels)
             .then(|| seen.orders.saturating_sub(seen.placed)),
         missing: seen.missing,
         cpu_ballast_seconds: ballast,
@@ -227,6 +249,7 @@ fn row(system: System, size: usize, rate: Option<u32>, seen: Seen) -> Row {
 fn to_text(rows: &[Row]) -> String {
     let header = [
         "system",
+        "load",
         "size",
         "rate",
         "orders/s",
@@ -245,6 +268,7 @@ fn to_text(rows: &[Row]) -> String {
     let cells = |row: &Row| {
         vec![
             row.system.to_owned(),
+            row.load.to_owned(),
             row.size.to_string(),
             row.rate.map_or("max".to_owned(), |rate| rate.to_string()),
             format!("{:.0}", row.orders_per_second),

@@ -53,7 +53,10 @@ impl Model {
         let trades = matches!(status, MarketStatus::Open | MarketStatus::PostOnly);
         let may_cross = !trades || self.block.still_crossed.contains(&market);
         if self.is_crossed(market) && !may_cross {
-            return Err(format!("market {market} is crossed: {:?}", self.levels(market)));
+            return Err(format!(
+                "market {market} is crossed: {:?}",
+                self.levels(market)
+            ));
         }
         let here = self.state.orders.values();
         let here = here.filter(|order| order.market == market);
@@ -88,7 +91,11 @@ impl Model {
         let mut seen = BTreeSet::new();
         for link in &self.state.links {
             let open = link.open();
-            if open.len() < 2 || !open.iter().all(|id| self.is_placed(*id) && seen.insert(*id)) {
+            if open.len() < 2
+                || !open
+                    .iter()
+                    .all(|id| self.is_placed(*id) && seen.insert(*id))
+            {
                 return Err(format!("a link of orders that are not open: {link:?}"));
             }
         }

@@ -19,7 +19,7 @@ impl Workload {
 
     /// Orders of several accounts that cross in a market that collects, or a market that begins to.
     pub(super) fn collected(&mut self) -> Vec<Vec<u8>> {
-        if self.rng.one_in(3) {
+        if self.rng.one_in(4) {
             let (market, status) = (self.market(), MarketStatus::Auction);
             let change = Action::SetMarketStatus(SetMarketStatus { market, status });
             return vec![self.native_of(self.authority(), vec![change])];
@@ -31,7 +31,12 @@ impl Workload {
         let mut txs = Vec::new();
         for _ in 0..self.rng.range(2, 6) {
             let account = self.own_account();
-            let side = self.rng.pick(&[Side::Buy, Side::Sell]);
+            let mut side = self.rng.pick(&[Side::Buy, Side::Sell]);
+            let position = self.position(account, market);
+            let closes = position != 0 && self.rng.one_in(2);
+            if closes {
+                side = Self::closing(position);
+            }
             let direction = if side == Side::Buy { 1 } else { -1 };
             // Many at one level, so that it is shared.
             let price = match self.rng.below(3) {
@@ -41,7 +46,8 @@ impl Workload {
             let tif = self.rng.pick(&[
                 TimeInForce::Gtc,
                 TimeInForce::Gtc,
-                TimeInForce::Gtb(self.height + 2),
+                TimeInForce::Gtb(self.height / 2 * 2 + 2),
+                TimeInForce::Gtb(self.height / 2 * 2 + 2),
                 TimeInForce::Ioc,
                 TimeInForce::Fok,
             ]);
@@ -53,7 +59,7 @@ impl Workload {
                 self_trade_scope: self
                     .rng
                     .pick(&[SelfTradeScope::Account, SelfTradeScope::Master]),
-                reduce_only: self.rng.one_in(8),
+                reduce_only: closes || self.rng.one_in(8),
                 max_fills: self.spec.limits.max_fills,
                 ..Order::limit(market, side, price, self.rng.signed(2, 24))
             };
@@ -76,6 +82,17 @@ impl Workload {
                 actions.push(Action::Linked(linked));
             }
             txs.push(self.native_of(account, actions));
+        }
+        if self.statuses.get(market.index()) == Some(&MarketStatus::Auction) {
+            let account = self.own_account();
+            let base = self.order(account);
+            let twap = self.with_twap(Order {
+                market,
+                reduce_only: false,
+                client_id: None,
+                ..base
+            });
+            txs.push(self.native_of(account, vec![Action::Order(twap)]));
         }
         txs
     }

@@ -112,14 +112,14 @@ impl Workload {
         let mut actions = Vec::new();
         for (market, status) in (0..).map(MarketId).zip(self.statuses.clone()) {
             if status != MarketStatus::Open && self.rng.one_in(2) {
-                let next = match status {
-                    MarketStatus::Auction => MarketStatus::PostOnly,
-                    _ => MarketStatus::Open,
-                };
                 let open = MarketStatus::Open;
+                let next = match status {
+                    MarketStatus::Auction => [MarketStatus::PostOnly, MarketStatus::CancelOnly],
+                    _ => [open, open],
+                };
                 let status = self
                     .rng
-                    .pick(&[open, open, open, next, MarketStatus::CancelOnly]);
+                    .pick(&[open, open, open, next[0], next[0], next[1]]);
                 actions.push(Action::SetMarketStatus(SetMarketStatus { market, status }));
             }
         }

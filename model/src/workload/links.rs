@@ -168,15 +168,19 @@ impl Workload {
     /// Linked orders, and market orders that hit what rests of them in this block or the next ones.
     pub(super) fn linked_and_hit(&mut self) -> Vec<Vec<u8>> {
         let account = self.own_account();
-        let linked = if self.rng.one_in(3) {
-            self.resting_pair()
-        } else {
-            self.linked(account)
+        let linked = match self.rng.below(6) {
+            0..=1 => self.resting_pair(),
+            2..=3 => self.growing_legs(),
+            _ => self.linked(account),
         };
         let market = linked.order.market;
-        let against = if linked.order.side == Side::Buy { -1 } else { 1 };
+        let against = if linked.order.side == Side::Buy {
+            -1
+        } else {
+            1
+        };
         for _ in 0..self.rng.range(1, 3) {
-            let at = self.height + self.rng.below(4);
+            let at = self.height + self.rng.pick(&[0, 1, 1, 2, 3]);
             let direction = self.rng.pick(&[against, against, -against]);
             self.hits.push((at, market, direction));
         }
@@ -189,26 +193,25 @@ impl Workload {
 
     /// A pair of which both rest soon, one behind the other.
     fn resting_pair(&mut self) -> Linked {
-        let market = self.market();
+        let market = match self.rng.below(4) {
+            0 => MarketId(self.rng.pick(&[5, 6])),
+            _ => self.market(),
+        };
         let side = self.rng.pick(&[Side::Buy, Side::Sell]);
         let direction = if side == Side::Buy { 1 } else { -1 };
         let mark = self.mark(market);
-        let away = self.rng.signed(0, 6);
+        let away = self.rng.signed(-6, 3);
         let mut at = |away: Ticks| {
             let size = self.rng.signed(4, 30);
             let display = self.rng.one_in(4).then_some(3);
             let order = Order::limit(market, side, mark - direction * away, size);
             Order { display, ..order }.post_only(PostOnly::Slide)
         };
-        let (order, leg) = (at(away), at(away + 2));
-        let trigger = Trigger {
-            source: PriceSource::Mark,
-            condition: Condition::AtOrAbove(1),
-        };
-        let trigger = Trigger {
-            source: self.rng.pick(&[trigger.source, PriceSource::Index]),
-            ..trigger
-        };
+        let (order, mut leg) = (at(away), at(away + 2));
+        if self.rng.one_in(2) {
+            leg.post_only = PostOnly::No;
+            leg.max_fills = self.spec.limits.max_fills;
+        }
         Linked {
             kind: LinkKind::Oco,
             rule: self.rng.pick(&[
@@ -217,11 +220,48 @@ impl Workload {
                 LinkRule::Incremental,
             ]),
             order,
-            legs: vec![Order {
-                trigger: Some(trigger),
-                ..leg
-            }],
+            legs: vec![self.at_once(leg)],
         }
+    }
+
+    /// An order that trades in parts, and legs that follow each of them at once.
+    fn growing_legs(&mut self) -> Linked {
+        let market = self.market();
+        let side = self.rng.pick(&[Side::Buy, Side::Sell]);
+        let direction = if side == Side::Buy { 1 } else { -1 };
+        let mark = self.mark(market);
+        let (away, size) = (self.rng.signed(-6, 0), self.rng.signed(10, 40));
+        let order = Order::limit(market, side, mark - direction * away, size);
+        let mut legs = Vec::new();
+        let count = self.rng.pick(&[1, 2, 2]);
+        for _ in 0..count {
+            let (price, size) = (self.rng.signed(-4, 12), self.rng.signed(10, 40));
+            let leg = Order {
+                max_fills: self.spec.limits.max_fills,
+                tif: self.rng.pick(&[TimeInForce::Gtc, TimeInForce::Ioc]),
+                ..Order::limit(market, side.opposite(), mark + direction * -price, size)
+            };
+            legs.push(self.at_once(leg));
+        }
+        Linked {
+            kind: if legs.len() == 2 {
+                LinkKind::Otoco
+            } else {
+                LinkKind::Oto
+            },
+            rule: LinkRule::Incremental,
+            order: order.post_only(PostOnly::Slide),
+            legs,
+        }
+    }
+
+    /// The order with a trigger that fires as soon as there is a price.
+    fn at_once(&mut self, order: Order) -> Order {
+        let trigger = Some(Trigger {
+            source: self.rng.pick(&[PriceSource::Mark, PriceSource::Index]),
+            condition: Condition::AtOrAbove(1),
+        });
+        Order { trigger, ..order }
     }
 
     /// The market orders that were to come in this block.
@@ -235,7 +275,8 @@ impl Workload {
         for (_, market, direction) in now {
             let from = self.own_account();
             let order = self.crossing_order(market, direction);
-            let size = self.rng.signed(2, 40);
+            let most = self.rng.pick(&[8, 40]);
+            let size = self.rng.signed(2, most);
             txs.push(self.native_of(from, vec![Action::Order(Order { size, ..order })]));
         }
         txs

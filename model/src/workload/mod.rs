@@ -157,7 +157,12 @@ impl Workload {
         txs.extend(self.hit_linked());
         txs.extend(self.tick());
         txs.extend(self.reopen());
-        txs.extend(self.touch_waiting());
+        for _ in 0..2 {
+            txs.extend(self.touch_waiting());
+        }
+        if self.height < 4 {
+            txs.extend(self.sliced());
+        }
         let count = self.rng.range(size / 2, size + size / 2);
         for _ in 0..count {
             let tx = self.transaction();
@@ -300,20 +305,20 @@ impl Workload {
     /// Zero, one or two transactions.
     fn transaction(&mut self) -> Vec<Vec<u8>> {
         match self.rng.below(100) {
-            0..=45 => vec![self.native()],
-            46..=50 => vec![self.cosmos()],
-            51..=57 => self.scenario(),
-            58..=65 => self.story(),
-            66..=73 => self.linked_and_hit(),
-            74..=77 => self.collected(),
-            78..=79 => self.sliced(),
-            80..=83 => self.quoted(),
-            84 => self.quoted_twice(),
-            85..=86 => {
+            0..=44 => vec![self.native()],
+            45..=48 => vec![self.cosmos()],
+            49..=56 => self.scenario(),
+            57..=64 => self.story(),
+            65..=71 => self.linked_and_hit(),
+            72..=74 => self.collected(),
+            75..=78 => self.sliced(),
+            79..=84 => self.quoted(),
+            85 => self.quoted_twice(),
+            86..=87 => {
                 let tx = self.native();
                 vec![tx.clone(), tx]
             }
-            87..=90 if !self.old.is_empty() => {
+            88..=91 if !self.old.is_empty() => {
                 let old = self.old.clone();
                 vec![self.rng.pick(&old)]
             }

@@ -2,7 +2,9 @@
 
 use super::Workload;
 use super::actions::EDGES;
-use ballast_types::{Action, Order, Peg, PegTo, PostOnly, Side, TimeInForce, Twap};
+use ballast_types::{
+    Action, MarketId, Order, Peg, PegTo, PostOnly, SelfTrade, Side, TimeInForce, Twap,
+};
 
 impl Workload {
     /// The order as one that follows a price; some of them cannot.
@@ -18,6 +20,16 @@ impl Workload {
         let price = match self.rng.below(3) {
             0 => mark + self.rng.signed(-5, 5),
             _ => mark + direction * self.rng.signed(0, mark / 30),
+        };
+        // At the edge of the prices, from where it cannot follow.
+        let edge = match order.side {
+            Side::Buy => 2 - self.index(order.market),
+            Side::Sell => 100_000 - self.index(order.market),
+        };
+        let (to, offset) = if self.rng.one_in(8) {
+            (PegTo::Index, edge)
+        } else {
+            (to, offset)
         };
         let bad = self.rng.one_in(16);
         let pegged = Order {
@@ -88,11 +100,16 @@ impl Workload {
     /// A TWAP order, and liquidity for it that is the same master's now and then.
     pub(super) fn sliced(&mut self) -> Vec<Vec<u8>> {
         let (account, other) = (self.own_account(), self.own_account());
-        let order = self.order(account);
+        let mut order = self.order(account);
+        if self.height < 4 {
+            // Without an index or a last price, perhaps.
+            order.market = MarketId(self.rng.pick(&[0, 2]));
+        }
         let order = self.with_twap(order);
+        let any = self.self_trade();
         let order = Order {
-            self_trade: self.self_trade(),
-            reduce_only: false,
+            self_trade: self.rng.pick(&[any, SelfTrade::Decrement]),
+            reduce_only: self.rng.one_in(4),
             ..order
         };
         let mark = self.mark(order.market);
@@ -103,7 +120,7 @@ impl Workload {
             mark + direction * self.rng.signed(1, mark / 100),
             self.rng.signed(4, 20),
         );
-        let from = self.rng.pick(&[account, other, other]);
+        let from = self.rng.pick(&[account, other]);
         vec![
             self.native_of(account, vec![Action::Order(order)]),
             self.native_of(from, vec![Action::Order(maker.post_only(PostOnly::Slide))]),

@@ -78,7 +78,7 @@ fn tight_limits(accounts: u32) -> Limits {
         waiting_orders: 12,
         trailing_orders: 3,
         triggered_orders: 2,
-        pegged_orders: 3,
+        pegged_orders: 2,
         twap_slices: 2,
         auction_fills: 6,
         ..Limits::default()

@@ -152,6 +152,16 @@ pub(super) const fn exp_wide(x: i128) -> i128 {
     scale(sum, low(n))
 }
 
+/// `part / whole` in units of 2^-120, for `part <= whole`; 0 of 0.
+pub(super) fn fraction(part: u64, whole: u64) -> i128 {
+    let whole = u128::from(whole);
+    let scaled = u128::from(part) << 60;
+    let high = scaled.checked_div(whole).unwrap_or_default();
+    let rest = scaled.checked_rem(whole).unwrap_or_default() << 60;
+    let low = rest.checked_div(whole).unwrap_or_default();
+    ((high << 60) | low).cast_signed()
+}
+
 const fn powers() -> [i64; 64] {
     let mut table = [0; 64];
     let (mut j, mut exponent) = (0_usize, 0_i128);

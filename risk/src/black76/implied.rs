@@ -1,19 +1,20 @@
 //! The volatility that a price implies.
 
 use super::fixed::{
-    LN_2, MAX_TOTAL_VOL, ln_integer, ln_ratio, mul_wide, root_years, round, saturate,
+    LN_2, MAX_TOTAL_VOL, divide, fraction, full, ln_integer, ln_ratio, mul_wide, root_years, round,
+    saturate,
 };
 use super::normal::{FAR, mills};
-use super::{OptionKind, Place};
+use super::{ONE, OptionKind, Place};
 
 /// ln sqrt(2 pi) in units of 2^-64.
 const LN_PEAK: i128 = 0xeb3f_8e43_25f5_a535;
 
-/// Halving the range alone would end after these.
-const STEPS: u32 = 64;
+/// More than halving alone would take, twice.
+const STEPS: u32 = 128;
 
-/// The volatility a year ([`ONE`](super::ONE) is 100 %) at which the option costs `price`, in units of
-/// `max(forward, strike)` scaled by [`ONE`](super::ONE). `discount` as in [`Terms`](super::Terms).
+/// The volatility a year ([`ONE`] is 100 %) at which the option costs `price`, in units of
+/// `max(forward, strike)` scaled by [`ONE`]. `discount` as in [`Terms`](super::Terms).
 ///
 /// `None` where no volatility below 64 (6,400 %) does: the price holds no time value or sits on a
 /// bound, the option has expired, or forward, strike or discount is 0.
@@ -30,7 +31,7 @@ pub fn implied_vol(
 }
 
 /// As [`implied_vol`], with price and discount scaled by [`WIDE`](super::WIDE), for time values that a price
-/// scaled by [`ONE`](super::ONE) does not hold.
+/// scaled by [`ONE`] does not hold.
 pub fn implied_vol_wide(
     price: i128,
     kind: OptionKind,
@@ -68,16 +69,6 @@ pub fn implied_vol_wide(
     i64::try_from(vol).ok()
 }
 
-/// `part / whole` in units of 2^-120, for `part <= whole`.
-fn fraction(part: u64, whole: u64) -> i128 {
-    let whole = u128::from(whole);
-    let scaled = u128::from(part) << 60;
-    let high = scaled.checked_div(whole).unwrap_or_default();
-    let rest = scaled.checked_rem(whole).unwrap_or_default() << 60;
-    let low = rest.checked_div(whole).unwrap_or_default();
-    ((high << 60) | low).cast_signed()
-}
-
 /// The logarithm in units of 2^-64 of a number in units of 2^-120.
 fn ln_wide(x: i128) -> Option<i128> {
     let x = u128::try_from(x).ok().filter(|x| *x > 0)?;
@@ -94,11 +85,15 @@ struct Search {
 }
 
 impl Search {
-    /// At `total`, the logarithm of the time value (below the volatility where `near` is 0) or of
-    /// what is missing (above it), less what is searched, and the inverse of its slope, in units of
-    /// 2^-61. Both are smooth and keep their relative precision in the wings; the slopes are those
-    /// of Jaeckel, "Let's be rational" (Wilmott, 2015), in terms of the Mills ratio.
-    fn at(&self, total: i64) -> Option<(i128, i64)> {
+    /// Whether `total` is too high, and Halley's step from it towards the root, in units of
+    /// 1 / [`ONE`].
+    ///
+    /// What is searched is the logarithm g of the time value where `near` is above 0, and of what is
+    /// missing to its upper bound elsewhere: both are smooth and keep their relative precision in the
+    /// wings (P. Jaeckel, "Let's be rational", Wilmott, 2015). In terms of the Mills ratio M, the
+    /// slope g' is `1 / (M(near) - M(far))` and `-1 / (M(-near) + M(far))`, and `g'' / g'` is
+    /// `near far / total - g'`.
+    fn at(&self, total: i64) -> Option<(bool, i128)> {
         let place = Place::new(self.distance, i128::from(total) << 6, 6);
         if place.far >= FAR {
             return None;
@@ -114,46 +109,46 @@ impl Search {
             .wrapping_sub(scale)
             .wrapping_add(place.exponent())
             .wrapping_sub(LN_PEAK);
-        let slope = if place.near < 0 {
+        let inverse = if place.near < 0 {
             tails.wrapping_neg()
         } else {
             tails
         };
-        Some((logarithm.wrapping_sub(searched), slope))
+        let difference = logarithm.wrapping_sub(searched);
+        // Newton's step; 2^-64 * 2^-61 to 2^-57.
+        let step = mul_wide(difference, inverse.into(), 68).wrapping_neg();
+        let step = step.clamp(-(1 << 63), 1 << 63);
+        let bend = divide(full(place.near, place.far), total.into());
+        let bend = bend.wrapping_sub(divide(1 << 118, inverse.into()));
+        let one = i128::from(ONE);
+        let divisor = one.wrapping_add(mul_wide(step, bend, 58));
+        let divisor = divisor.clamp(one >> 2, one << 2);
+        let too_high = (difference > 0) == (inverse > 0);
+        Some((too_high, divide(step << 57, divisor)))
     }
 
-    /// Newton's steps within a range that shrinks around the root.
+    /// Halley's steps within a range that shrinks around the root.
     fn run(&self) -> Option<i64> {
         let (mut low_end, mut high_end) = (0, MAX_TOTAL_VOL);
         // Where near is 0, sqrt(2 a): the time value bends there.
         let bend = super::sqrt(saturate(self.distance >> 5)).max(1);
         let mut total = bend;
-        for _ in 0..STEPS.wrapping_mul(2) {
-            let next = match self.at(total) {
-                // Too far out: on which side tells the bend.
-                None if total < bend => {
-                    low_end = total;
-                    None
-                }
-                None => {
-                    high_end = total;
-                    None
-                }
-                Some((difference, slope)) => {
-                    if (difference > 0) == (slope > 0) {
-                        high_end = total;
-                    } else {
-                        low_end = total;
-                    }
-                    // 2^-64 * 2^-61 to 2^-57.
-                    let step = mul_wide(difference, slope.into(), 68);
-                    Some(i128::from(total).wrapping_sub(step))
-                }
+        for _ in 0..STEPS {
+            // Too far out to tell: on which side of the bend does.
+            let (too_high, step) = self.at(total).unwrap_or((total > bend, i128::MAX));
+            if too_high {
+                high_end = total;
+            } else {
+                low_end = total;
+            }
+            let next = i128::from(total).saturating_add(step);
+            let inside = next > i128::from(low_end) && next < i128::from(high_end);
+            let next = if inside {
+                saturate(next)
+            } else {
+                low_end.wrapping_add(high_end.wrapping_sub(low_end) >> 1)
             };
-            let inside = |next: &i128| *next > i128::from(low_end) && *next < i128::from(high_end);
-            let middle = low_end.wrapping_add(high_end.wrapping_sub(low_end) >> 1);
-            let next = next.filter(inside).map_or(middle, saturate);
-            if next == total || high_end.wrapping_sub(low_end) <= 1 {
+            if step.unsigned_abs() <= 1 || high_end.wrapping_sub(low_end) <= 1 {
                 break;
             }
             total = next;

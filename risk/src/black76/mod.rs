@@ -26,7 +26,9 @@ pub use fixed::{
 pub use implied::{implied_vol, implied_vol_wide};
 pub use normal::{normal_cdf, normal_pdf};
 
-use fixed::{MAX_TOTAL_VOL, divide, exp_parts, full, low, mul_high, mul_wide, round, scale};
+use fixed::{
+    MAX_TOTAL_VOL, divide, exp_parts, fraction, full, low, mul_high, mul_wide, round, scale,
+};
 use normal::{FAR, PEAK, mills, tail};
 
 /// Right of the holder.
@@ -124,6 +126,12 @@ impl Place {
     /// in units of 2^-62.
     #[inline]
     fn out_of_the_money(&self, ratio: i64) -> i64 {
+        low(self.out_of_the_money_in(62, ratio.into()))
+    }
+
+    /// As [`Self::out_of_the_money`], in units of 2^-`bits`, 62 to 120.
+    #[inline]
+    fn out_of_the_money_in(&self, bits: i64, ratio: i128) -> i128 {
         if self.far >= FAR {
             return if self.near < 0 { ratio } else { 0 };
         }
@@ -135,7 +143,8 @@ impl Place {
         } else {
             near.wrapping_sub(far).max(0)
         };
-        let product = low(scale(full(m, tails), k.wrapping_sub(61)));
+        // 2^-62 * 2^-61 * 2^k.
+        let product = scale(full(m, tails), k.wrapping_add(bits).wrapping_sub(123));
         if self.near < 0 {
             ratio.wrapping_sub(product).clamp(0, ratio)
         } else {
@@ -217,6 +226,24 @@ impl Terms {
 /// The price in units of `max(forward, strike)`, scaled by [`ONE`].
 pub fn price(terms: &Terms, kind: OptionKind) -> i64 {
     terms.price_at(&terms.place(), kind)
+}
+
+/// As [`price`], scaled by [`WIDE`] like `discount`, which takes the place of that of `terms`. Far
+/// out of the money, where a price scaled by [`ONE`] is 0, this one still has digits.
+pub fn price_wide(terms: &Terms, kind: OptionKind, discount: i128) -> i128 {
+    let (small, large) = (
+        terms.forward.min(terms.strike),
+        terms.forward.max(terms.strike),
+    );
+    let out = terms
+        .place()
+        .out_of_the_money_in(120, fraction(small, large));
+    let forward_price = if terms.in_the_money(kind) {
+        out.wrapping_add(fraction(large.wrapping_sub(small), large))
+    } else {
+        out
+    };
+    mul_wide(discount.max(0), forward_price, 120)
 }
 
 /// The price in the unit of the forward times `multiple` (the caller's scale), rounded down;

@@ -2,7 +2,7 @@
 
 use crate::decimal::{Decimal, atto};
 use ballast_risk::black76::{
-    Greeks, OptionKind, Terms, discount, discount_wide, greeks, implied_vol_wide, price,
+    Greeks, OptionKind, Terms, discount, discount_wide, greeks, implied_vol_wide, price, price_wide,
 };
 use serde_json::Value;
 
@@ -131,6 +131,23 @@ fn prices_and_greeks_agree_with_the_reference() {
             worst.field, worst.error
         );
     }
+}
+
+#[test]
+fn wide_prices_keep_their_digits_in_the_wings() {
+    let mut tiny = 0;
+    for row in rows("vectors") {
+        let terms = &row.terms;
+        let factor = discount_wide(wide(row.rate, Decimal::parse("1")), terms.seconds);
+        let ours = price_wide(terms, row.kind, factor);
+        let expected = wide(decimal(&row.outputs, "price").unwrap(), row.unit);
+        // The larger of 1e-11 of the price and 1e-35 of the unit.
+        let allowed = (expected / 10_i128.pow(11)).max(20);
+        let error = (ours - expected).abs();
+        assert!(error <= allowed, "{}: {ours}, {expected}", row.name);
+        tiny += i32::from(expected > 20 && expected >> 57 == 0);
+    }
+    assert!(tiny > 5, "{tiny} are out of a price's reach");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::events::LevelRow;
 use crate::{Committed, json};
-use ballast_types::{Event, Lots, Ticks, TimeMs};
+use ballast_types::{ActionResult, Event, Lots, Ticks, TimeMs};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -77,9 +77,11 @@ impl BlockBody {
     pub(crate) fn new(committed: &Committed, hashes: bool) -> Self {
         let block = &committed.events;
         let txs = || block.txs.iter().flatten();
-        let orders = txs()
-            .flat_map(|tx| &tx.actions)
-            .filter(|action| action.order.is_some());
+        let placed = |action: &ActionResult| {
+            let parts = action.parts.iter().filter(|part| part.order.is_some());
+            usize::from(action.order.is_some()) + parts.count()
+        };
+        let orders = txs().flat_map(|tx| &tx.actions).map(placed);
         let fills = block
             .events
             .iter()
@@ -92,7 +94,7 @@ impl BlockBody {
         Self {
             app_hash: hex::encode(committed.view.app_hash()),
             txs: txs().count(),
-            orders: orders.count(),
+            orders: orders.sum(),
             fills: fills.count(),
             results: hashes.then(results),
         }

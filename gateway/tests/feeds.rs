@@ -4,7 +4,7 @@
 
 mod common;
 
-use ballast_types::{Account, AccountId, ActionResult, Code, OrderId, Side, TxResult};
+use ballast_types::{Account, AccountId, ActionResult, Code, OrderId, PartResult, Side, TxResult};
 use common::client::{ClientBook, Ws, eventually, get, reach};
 use common::{PERP, SPOT, World, fill, start, start_with};
 use futures_util::StreamExt;
@@ -110,10 +110,19 @@ async fn trades_bbo_and_blocks_arrive_once_each_in_order() {
         parts: vec![],
     };
     let cancel = ActionResult::code(Code::Ok);
+    let part = |order| PartResult {
+        code: Code::Ok,
+        order,
+        filled: 0,
+    };
+    let quotes = ActionResult {
+        parts: [Some(OrderId(12)), None, Some(OrderId(13))].map(part).into(),
+        ..ActionResult::code(Code::Ok)
+    };
     let tx = TxResult {
         hash: [9; 32],
         code: Code::Ok,
-        actions: vec![order, cancel],
+        actions: vec![order, cancel, quotes],
     };
     let bad = TxResult {
         hash: [8; 32],
@@ -141,7 +150,7 @@ async fn trades_bbo_and_blocks_arrive_once_each_in_order() {
     let block = ws.recv().await;
     let expected = json!({
         "type": "update", "channel": "blocks", "seq": 2, "height": 2, "time": 1_200,
-        "app_hash": "02".repeat(32), "txs": 2, "orders": 1, "fills": 2,
+        "app_hash": "02".repeat(32), "txs": 2, "orders": 3, "fills": 2,
         "results": [["09".repeat(32), 0], ["08".repeat(32), 107]],
     });
     assert_eq!(block, expected);

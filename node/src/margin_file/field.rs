@@ -6,6 +6,9 @@ use serde_json::Value;
 /// Names that carry no numbers and are allowed anywhere.
 const REMARKS: [&str; 4] = ["id", "name", "note", "source"];
 
+/// Characters of a value that an error shows.
+const SHOWN: usize = 80;
+
 /// A value that may be missing, and where it is.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
@@ -44,7 +47,12 @@ impl<'a> Field<'a> {
     /// An error about this field.
     pub fn error(&self, why: &str) -> String {
         match self.value {
-            Some(value) => format!("{}: {value} {why}", self.path),
+            Some(value) => {
+                let text = value.to_string();
+                let short: String = text.chars().take(SHOWN).collect();
+                let dots = if short.len() < text.len() { "..." } else { "" };
+                format!("{}: {short}{dots} {why}", self.path)
+            }
             None => format!("{}: missing", self.path),
         }
     }

@@ -68,6 +68,14 @@ impl MarginFile {
         self.params_of(&Field::root("params", &name_value))
     }
 
+    /// Parameters of a case.
+    ///
+    /// # Errors
+    /// As [`Self::params`].
+    pub fn params_of_case(&self, case: &Value) -> Result<Params, String> {
+        self.params_of(&Field::root("case", case).get("params"))
+    }
+
     fn params_of(&self, field: &Field<'_>) -> Result<Params, String> {
         let set = match field.value() {
             None => return Err(field.error("")),

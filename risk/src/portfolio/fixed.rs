@@ -138,3 +138,51 @@ pub(super) fn share_floor(money: i128, ratio: i64) -> Option<i128> {
 pub(super) fn share_ceil(money: i128, ratio: i64) -> Option<i128> {
     mul_div_ceil(money, i128::from(ratio), ONE.unsigned_abs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotients_round_one_way() {
+        for (a, b, c, down, near, up) in [
+            (7, 1, 2, 3, 4, 4),
+            (-7, 1, 2, -4, -3, -3),
+            (6, 1, 2, 3, 3, 3),
+            (1, 1, 3, 0, 0, 1),
+            (-1, 1, 3, -1, 0, 0),
+            (-5, 1, 3, -2, -2, -1),
+        ] {
+            assert_eq!(mul_div_floor(a, b, c), Some(down), "{a} * {b} / {c}");
+            assert_eq!(mul_div(a, b, c), Some(near), "{a} * {b} / {c}");
+            assert_eq!(mul_div_ceil(a, b, c), Some(up), "{a} * {b} / {c}");
+        }
+    }
+
+    #[test]
+    fn products_of_256_bits_agree_with_the_narrow_ones() {
+        let mut word = 1_u128;
+        let mut next = |bits: u32| {
+            word = word.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645) ^ (word >> 61);
+            word >> (128 - bits)
+        };
+        for _ in 0..10_000 {
+            let (a, b, c) = (next(64), next(60), next(50).max(1));
+            let divisor = u64::try_from(c).unwrap();
+            let (quotient, rest) = wide(a, b, divisor).unwrap();
+            assert_eq!(quotient, a * b / c);
+            assert_eq!(u128::from(rest), a * b % c);
+            // a * (b c) / c
+            let (a, b) = (next(66), next(60));
+            assert_eq!(wide(a, b * c, divisor), Some((a * b, 0)));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_nothing() {
+        assert_eq!(mul_div_floor(i128::MAX, 3, 2), None);
+        assert_eq!(mul_div_floor(i128::MAX, 1 << 62, 1 << 62), Some(i128::MAX));
+        assert_eq!(mul_div_ceil(i128::MIN, 1, 1), None);
+        assert_eq!(mul_div(1, 1, 0), None);
+    }
+}

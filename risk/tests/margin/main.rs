@@ -8,7 +8,9 @@
 )]
 
 // The command line reads these files; the tests read them with the same code.
+mod book;
 #[path = "../../../node/src/margin_file/mod.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod margin_file;
+mod properties;
 mod vectors;

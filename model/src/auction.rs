@@ -156,12 +156,11 @@ impl Model {
             }
         };
         let near = self.auction_reference(market);
-        let best = (lowest..=highest).map(at).min_by_key(|clearing| {
+        (lowest..=highest).map(at).min_by_key(|clearing| {
             let distance = clearing.price.abs_diff(near);
             let balance = clearing.imbalance.abs();
             (-clearing.volume, balance, distance, clearing.price)
-        });
-        best
+        })
     }
 
     fn auction_reference(&self, market: MarketId) -> Ticks {

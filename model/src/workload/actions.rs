@@ -155,6 +155,7 @@ impl Workload {
             _ => u16::try_from(self.rng.range(1, most)).unwrap_or(1),
         };
         let size = match self.rng.below(4) {
+            _ if market == MarketId(1) && self.rng.one_in(30) => 1 << 44,
             0 if closes => position.abs(),
             1 if closes => position.abs() + position.abs() / 2 + 1,
             _ => self.size(),
@@ -185,8 +186,8 @@ impl Workload {
         let order = Order { display, ..order };
         match self.rng.below(24) {
             0..=3 => self.with_trigger(order),
-            4..=6 => self.with_peg(order),
-            7 => self.with_twap(order),
+            4..=7 => self.with_peg(order),
+            8 => self.with_twap(order),
             _ => order,
         }
     }

@@ -2,8 +2,8 @@
 
 use super::Workload;
 use ballast_types::{
-    Action, MarketId, MarketStatus, Matching, Order, SelfTradeScope, SetMarketStatus, Side,
-    TimeInForce,
+    Account, Action, MarketId, MarketStatus, Matching, Order, SelfTradeScope, SetMarketStatus,
+    Side, Ticks, TimeInForce,
 };
 
 impl Workload {
@@ -26,64 +26,15 @@ impl Workload {
         }
         let markets = self.collecting();
         let market = self.rng.pick(&markets);
-        let mark = self.mark(market);
-        let level = self.rng.signed(-2, 2);
+        let level = self.mark(market) + self.rng.signed(-2, 2);
         let mut txs = Vec::new();
         for _ in 0..self.rng.range(2, 6) {
             let account = self.own_account();
-            let mut side = self.rng.pick(&[Side::Buy, Side::Sell]);
-            let position = self.position(account, market);
-            let closes = position != 0 && self.rng.one_in(2);
-            if closes {
-                side = Self::closing(position);
-            }
-            let direction = if side == Side::Buy { 1 } else { -1 };
-            // Many at one level, so that it is shared.
-            let price = match self.rng.below(3) {
-                0 => mark + direction * self.rng.signed(-4, 12),
-                _ => mark + level,
-            };
-            let tif = self.rng.pick(&[
-                TimeInForce::Gtc,
-                TimeInForce::Gtc,
-                TimeInForce::Gtb(self.height / 2 * 2 + 2),
-                TimeInForce::Gtb(self.height / 2 * 2 + 2),
-                TimeInForce::Ioc,
-                TimeInForce::Fok,
-            ]);
-            let iceberg = tif != TimeInForce::Ioc && tif != TimeInForce::Fok;
-            let order = Order {
-                tif,
-                display: (iceberg && self.rng.one_in(3)).then_some(3),
-                self_trade: self.self_trade(),
-                self_trade_scope: self
-                    .rng
-                    .pick(&[SelfTradeScope::Account, SelfTradeScope::Master]),
-                reduce_only: closes || self.rng.one_in(8),
-                max_fills: self.spec.limits.max_fills,
-                ..Order::limit(market, side, price, self.rng.signed(2, 24))
-            };
-            let mut actions = vec![Action::Order(order)];
-            if self.rng.one_in(4) {
-                let side = side.opposite();
-                let size = self.rng.signed(2, 24);
-                actions.push(Action::Order(Order {
-                    side,
-                    size,
-                    ..order
-                }));
-            }
-            if self.rng.one_in(8) {
-                let mut linked = self.linked(account);
-                linked.order.market = market;
-                for leg in &mut linked.legs {
-                    leg.market = market;
-                }
-                actions.push(Action::Linked(linked));
-            }
+            let actions = self.collected_of(account, market, level);
             txs.push(self.native_of(account, actions));
         }
         if self.statuses.get(market.index()) == Some(&MarketStatus::Auction) {
+            // Its first slice comes when the market is open again.
             let account = self.own_account();
             let base = self.order(account);
             let twap = self.with_twap(Order {
@@ -95,5 +46,70 @@ impl Workload {
             txs.push(self.native_of(account, vec![Action::Order(twap)]));
         }
         txs
+    }
+
+    fn collected_of(&mut self, account: Account, market: MarketId, level: Ticks) -> Vec<Action> {
+        let order = self.crossing_at(account, market, level);
+        let mut actions = vec![Action::Order(order)];
+        if order.reduce_only && self.rng.one_in(2) {
+            actions.push(Action::Order(order));
+        }
+        if self.rng.one_in(4) {
+            actions.push(Action::Order(Order {
+                side: order.side.opposite(),
+                size: self.rng.signed(2, 24),
+                ..order
+            }));
+        }
+        if self.rng.one_in(8) {
+            let mut linked = self.linked(account);
+            linked.order.market = market;
+            for leg in &mut linked.legs {
+                leg.market = market;
+            }
+            actions.push(Action::Linked(linked));
+        }
+        actions
+    }
+
+    /// An order around a level: many are right there, so that it is shared.
+    fn crossing_at(&mut self, account: Account, market: MarketId, level: Ticks) -> Order {
+        let position = self.position(account, market);
+        let closes = position != 0 && self.rng.one_in(2);
+        let side = if closes {
+            Self::closing(position)
+        } else {
+            self.rng.pick(&[Side::Buy, Side::Sell])
+        };
+        let direction = if side == Side::Buy { 1 } else { -1 };
+        let price = match self.rng.below(3) {
+            0 => level + direction * self.rng.signed(-4, 12),
+            _ => level,
+        };
+        let soon = TimeInForce::Gtb(self.height / 2 * 2 + 2);
+        let tif = self.rng.pick(&[
+            TimeInForce::Gtc,
+            TimeInForce::Gtc,
+            soon,
+            soon,
+            TimeInForce::Ioc,
+            TimeInForce::Fok,
+        ]);
+        let size = self.rng.signed(2, 24);
+        let order = Order {
+            tif,
+            self_trade: self.self_trade(),
+            self_trade_scope: self
+                .rng
+                .pick(&[SelfTradeScope::Account, SelfTradeScope::Master]),
+            reduce_only: closes || self.rng.one_in(8),
+            max_fills: self.spec.limits.max_fills,
+            ..Order::limit(market, side, price, size)
+        };
+        let iceberg = order.may_rest() && self.rng.one_in(3);
+        Order {
+            display: iceberg.then_some(3),
+            ..order
+        }
     }
 }

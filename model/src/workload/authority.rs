@@ -117,9 +117,7 @@ impl Workload {
                     MarketStatus::Auction => [MarketStatus::PostOnly, MarketStatus::CancelOnly],
                     _ => [open, open],
                 };
-                let status = self
-                    .rng
-                    .pick(&[open, open, open, next[0], next[0], next[1]]);
+                let status = self.rng.pick(&[open, open, next[0], next[0], next[1]]);
                 actions.push(Action::SetMarketStatus(SetMarketStatus { market, status }));
             }
         }

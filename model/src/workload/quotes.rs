@@ -210,7 +210,7 @@ impl Workload {
         let markets = self.markets_of(group);
         for _ in 0..self.rng.range(1, 3) {
             let market = self.rng.pick(&markets);
-            if self.rng.one_in(3) {
+            if self.rng.one_in(2) {
                 txs.extend(self.closer(market));
                 continue;
             }
@@ -245,11 +245,17 @@ impl Workload {
         };
         let (group, tick_value) = (spec.group, spec.tick_value);
         let perpetual = spec.kind == MarketKind::Perpetual;
-        let side = self.rng.pick(&[Side::Buy, Side::Sell]);
+        let mut side = self.rng.pick(&[Side::Buy, Side::Sell]);
+        let (mark, mut size) = (self.mark(market), self.rng.signed(4, 20));
+        let mut lots = self.rng.signed(2, size);
+        // Who closes a position that is smaller than the bound.
+        let closing = self.smallest(market).filter(|_| self.rng.one_in(3));
+        if let Some((position, _)) = closing {
+            side = Self::closing(position).opposite();
+            (lots, size) = (position.abs() + 2, position.abs() + 6);
+        }
         let direction = if side == Side::Buy { 1 } else { -1 };
-        let (mark, size) = (self.mark(market), self.rng.signed(4, 20));
         let price = mark + self.rng.signed(0, 6) * direction;
-        let lots = self.rng.signed(2, size);
         let value = i128::from(lots) * tick_value;
         let bound = |price: Ticks| u128::try_from(i128::from(price) * value).unwrap_or(0);
         let by_delta = self.rng.one_in(2);
@@ -275,6 +281,11 @@ impl Workload {
             quotes: vec![quote],
         };
         let actions = vec![Action::SetProtection(protection), Action::Quotes(quotes)];
+        if closing.is_some() {
+            let mut txs = vec![self.native_of(account, actions)];
+            txs.extend(self.closer(market));
+            return txs;
+        }
         let taker = Order {
             tif: self.rng.pick(&[TimeInForce::Ioc, TimeInForce::Fok]),
             size: match self.rng.below(3) {
@@ -291,17 +302,22 @@ impl Workload {
 
     /// Who has the smallest position closes it with an order for much more.
     fn closer(&mut self, market: MarketId) -> Option<Vec<u8>> {
-        let held = self.positions.iter().filter(|((account, of), (size, _))| {
-            *of == market && *size != 0 && self.is_owned(*account)
-        });
-        let held = held.map(|((account, _), (size, _))| (size.abs(), *size, *account));
-        let (_, size, account) = held.min()?;
+        let (size, account) = self.smallest(market)?;
         let order = Order {
             size: 60,
             reduce_only: true,
             ..self.crossing_order(market, -size)
         };
         Some(self.native_of(account, vec![Action::Order(order)]))
+    }
+
+    /// The smallest position in a market, and whose it is.
+    fn smallest(&self, market: MarketId) -> Option<(Lots, Account)> {
+        let held = self.positions.iter().filter(|((account, of), (size, _))| {
+            *of == market && *size != 0 && self.is_owned(*account)
+        });
+        let held = held.map(|((account, _), (size, _))| (size.abs(), *size, *account));
+        held.min().map(|(_, size, account)| (size, account))
     }
 
     /// Amends and quotes for the same side in one transaction.

@@ -11,8 +11,8 @@ impl Workload {
     pub(super) fn scenario(&mut self) -> Vec<Vec<u8>> {
         let account = self.own_account();
         let authority = self.authority();
-        match self.rng.below(16) {
-            13..=15 => self.squeeze(),
+        match self.rng.below(18) {
+            13..=17 => self.squeeze(),
             // A jump of the marks.
             0..=3 => {
                 let prices = vec![Action::SetPrices(self.jump())];

@@ -76,7 +76,7 @@ fn tight_limits(accounts: u32) -> Limits {
         cancel_tokens: 5,
         floors: 4,
         waiting_orders: 12,
-        trailing_orders: 3,
+        trailing_orders: 2,
         triggered_orders: 2,
         pegged_orders: 2,
         twap_slices: 2,

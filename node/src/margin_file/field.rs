@@ -207,3 +207,51 @@ pub fn parse(text: &str, digits: u32) -> Result<i128, &'static str> {
     }
     Ok(if negative { -value } else { value })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_round_to_the_nearest() {
+        for (text, digits, number) in [
+            ("1", 2, 100),
+            ("-0.125", 2, -13),
+            ("0.124", 2, 12),
+            (" +2.5e-3 ", 4, 25),
+            ("1e3", 0, 1_000),
+            ("0.0049", 2, 0),
+            ("0.00999", 2, 1),
+            (".5", 0, 1),
+            ("5.", 0, 5),
+            (
+                "0.33333333333333333333333333333333333333333333333333",
+                3,
+                333,
+            ),
+        ] {
+            assert_eq!(parse(text, digits), Ok(number), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_numbers() {
+        for text in [
+            "",
+            "-",
+            "1,5",
+            "0x10",
+            "NaN",
+            "1e",
+            "1.2.3",
+            "--1",
+            "1e99999999999",
+            ".",
+        ] {
+            assert_eq!(parse(text, 2), Err("is not a number"), "{text}");
+        }
+        assert_eq!(parse("1e40", 2), Err("is too large"));
+        assert_eq!(parse("0e2000000000", 2), Ok(0));
+        assert_eq!(parse("1e-2000000000", 2), Ok(0));
+    }
+}

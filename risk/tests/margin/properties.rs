@@ -322,22 +322,14 @@ type Change = (usize, i64);
 /// How many numbers [`margin_of`] has.
 const NUMBERS: usize = 44;
 
-/// A usual account, but for the changes.
-fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
-    let at = |slot: usize, usual: i64| {
-        let change = changes.iter().find(|(changed, _)| *changed == slot);
-        change.map_or(usual, |(_, value)| *value)
-    };
-    let mut marks = marks(at(0, DAY), at(1, 90 * DAY));
-    marks.price_digits = u32::try_from(at(2, 12).rem_euclid(20)).unwrap();
-    marks.index = at(3, dollars(60_000));
-    marks.perpetual = at(4, dollars(60_000));
-    marks.open_interest = i128::from(at(5, 0)) * i128::from(at(6, 0));
-    for (index, expiry) in marks.expiries.iter_mut().enumerate() {
-        expiry.forward = at(7 + index, expiry.forward);
-        expiry.fixed = at(9 + index, 0);
-        expiry.rate = at(11 + index, ONE / 20);
-    }
+fn at(changes: &[Change], slot: usize, usual: i64) -> i64 {
+    let change = changes.iter().find(|(changed, _)| *changed == slot);
+    change.map_or(usual, |(_, value)| *value)
+}
+
+/// Usual parameters, but for the changes.
+fn change_params(changes: &[Change], params: &mut Params) {
+    let at = |slot, usual| at(changes, slot, usual);
     if let Some(scenario) = params.scenarios.last_mut() {
         scenario.change = at(13, scenario.change);
         scenario.weight = at(14, scenario.weight);
@@ -365,6 +357,22 @@ fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
         skew.linear.slope = at(24, skew.linear.slope);
         skew.width = at(25, skew.width);
     }
+}
+
+/// A usual account, but for the changes.
+fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
+    let at = |slot, usual| at(changes, slot, usual);
+    let mut marks = marks(at(0, DAY), at(1, 90 * DAY));
+    marks.price_digits = u32::try_from(at(2, 12).rem_euclid(20)).unwrap();
+    marks.index = at(3, dollars(60_000));
+    marks.perpetual = at(4, dollars(60_000));
+    marks.open_interest = i128::from(at(5, 0)) * i128::from(at(6, 0));
+    for (index, expiry) in marks.expiries.iter_mut().enumerate() {
+        expiry.forward = at(7 + index, expiry.forward);
+        expiry.fixed = at(9 + index, 0);
+        expiry.rate = at(11 + index, ONE / 20);
+    }
+    change_params(changes, params);
     params.check()?;
     let unit = Scenarios::new(params, &marks)?;
     let mut sums = vec![ExpirySums::new(&unit), ExpirySums::new(&unit)];

@@ -143,29 +143,27 @@ impl Books {
     /// The judge sees a bid and an ask, as they rested when the auction came to them, and how many
     /// lots may trade, and decides; it may record what follows from that. Two orders of which
     /// lots are left are paired again. [`refreshed`](Self::refreshed) tells which icebergs showed
-    /// lots that they had hidden, and [`refreshed_after`](Self::refreshed_after) when. A market that
-    /// does not exist is empty.
+    /// lots that they had hidden; the judge sees those before its pair. A market that does not exist is
+    /// empty.
     pub fn uncross(
         &mut self,
         market: u32,
         price: Ticks,
         sharing: Sharing,
         max_fills: u32,
-        mut judge: impl FnMut(&Resting, &Resting, Lots) -> Pairing,
+        mut judge: impl FnMut(&Resting, &Resting, Lots, &[Resting]) -> Pairing,
     ) -> Uncrossed {
         self.refreshed.clear();
-        self.refreshed_after.clear();
         let mut shares = match sharing {
             Sharing::Time => None,
             Sharing::ProRata => self.shares(market, price, max_fills),
         };
         let (mut bid, mut ask) = (None, None);
-        let (mut volume, mut met, mut pairs) = (0, 0_u32, 0_u32);
+        let (mut volume, mut met) = (0, 0_u32);
         let stop = loop {
             for (side, party) in [(Side::Buy, &mut bid), (Side::Sell, &mut ask)] {
                 met = met.saturating_add(self.advance(party, (market, price), side, &mut shares));
             }
-            self.refreshed_after.resize(self.refreshed.len(), pairs);
             let (Some(buyer), Some(seller)) = (&mut bid, &mut ask) else {
                 break Stop::NoCross;
             };
@@ -173,8 +171,8 @@ impl Books {
                 break Stop::Limit;
             }
             let most = buyer.left().min(seller.left());
-            pairs = pairs.saturating_add(1);
-            let (no_bid, no_ask) = match judge(&buyer.order, &seller.order, most) {
+            let refreshed = &self.refreshed;
+            let (no_bid, no_ask) = match judge(&buyer.order, &seller.order, most, refreshed) {
                 Pairing::Fill(lots) if (1..=most).contains(&lots) => {
                     buyer.traded = buyer.traded.saturating_add(lots);
                     seller.traded = seller.traded.saturating_add(lots);
@@ -197,7 +195,6 @@ impl Books {
         for party in [bid, ask].into_iter().flatten() {
             met = met.saturating_add(self.leave(&party));
         }
-        self.refreshed_after.resize(self.refreshed.len(), pairs);
         Uncrossed { volume, met, stop }
     }
 

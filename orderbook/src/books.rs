@@ -15,8 +15,6 @@ pub struct Books {
     pub(crate) log: Vec<Change>,
     /// Icebergs refreshed by the last take or auction.
     pub(crate) refreshed: Vec<Resting>,
-    /// For each that an auction refreshed, how many pairs it had judged by then.
-    pub(crate) refreshed_after: Vec<u32>,
 }
 
 /// A resting order.

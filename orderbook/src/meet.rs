@@ -197,12 +197,6 @@ impl Books {
     pub fn refreshed(&self) -> &[Resting] {
         &self.refreshed
     }
-
-    /// For each of [`refreshed`](Self::refreshed) after an auction, how many pairs the judge had seen
-    /// when it was refreshed.
-    pub fn refreshed_after(&self) -> &[u32] {
-        &self.refreshed_after
-    }
 }
 
 /// The orders that a taker would meet one after the other, if it did.

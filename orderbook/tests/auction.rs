@@ -201,7 +201,7 @@ fn the_last_level_is_shared_by_time_or_by_size() {
     ] {
         let mut books = books(&SHARED);
         let mut seen = Vec::new();
-        let ended = books.uncross(0, 10, sharing, max, |bid, ask, lots| {
+        let ended = books.uncross(0, 10, sharing, max, |bid, ask, lots, _| {
             seen.push((bid.slot, ask.slot, lots));
             Pairing::Fill(lots)
         });
@@ -217,11 +217,11 @@ fn the_last_level_is_shared_by_time_or_by_size() {
 
 #[test]
 fn the_judge_refuses_either_order_both_or_the_rest() {
-    type Judge = fn(&Resting, &Resting, Lots) -> Pairing;
+    type Judge = fn(&Resting, &Resting, Lots, &[Resting]) -> Pairing;
     for (name, judge, ended, bids, asks) in [
         (
             "the bid",
-            (|bid, _, lots| match bid.slot {
+            (|bid, _, lots, _| match bid.slot {
                 1 => Pairing::RemoveBid,
                 _ => Pairing::Fill(lots),
             }) as Judge,
@@ -231,7 +231,7 @@ fn the_judge_refuses_either_order_both_or_the_rest() {
         ),
         (
             "the ask",
-            |_, ask, lots| match ask.slot {
+            |_, ask, lots, _| match ask.slot {
                 5 => Pairing::RemoveAsk,
                 _ => Pairing::Fill(lots),
             },
@@ -241,14 +241,14 @@ fn the_judge_refuses_either_order_both_or_the_rest() {
         ),
         (
             "both",
-            |_, _, _| Pairing::RemoveBoth,
+            |_, _, _, _| Pairing::RemoveBoth,
             (0, 4, Stop::NoCross),
             &[(3, 1, 2), (4, 2, 0)],
             &[],
         ),
         (
             "nothing more",
-            |bid, _, lots| match bid.slot {
+            |bid, _, lots, _| match bid.slot {
                 1 => Pairing::Fill(lots),
                 _ => Pairing::Stop,
             },
@@ -258,14 +258,14 @@ fn the_judge_refuses_either_order_both_or_the_rest() {
         ),
         (
             "a part; then the same two again",
-            |_, _, _| Pairing::Fill(1),
+            |_, _, _, _| Pairing::Fill(1),
             (8, 9, Stop::NoCross),
             &[(4, 2, 0), (3, 2, 0)],
             &[],
         ),
         (
             "more than offered: nothing more",
-            |_, _, lots| Pairing::Fill(lots + 1),
+            |_, _, lots, _| Pairing::Fill(lots + 1),
             (0, 0, Stop::Judge),
             &[(1, 2, 0), (2, 5, 0), (3, 1, 2), (4, 2, 0)],
             &[(5, 3, 0), (6, 5, 0)],
@@ -457,7 +457,7 @@ fn an_auction_pairs_as_the_naive_one_does() {
     let result = runner.run(&(orders(), 0..12_i64, 0..40_u32), |(orders, price, max)| {
         let (mut books, mut naive) = both(&orders);
         let (mut asked, mut expected) = (Vec::new(), Vec::new());
-        let ended = books.uncross(0, price, Sharing::Time, max, |bid, ask, lots| {
+        let ended = books.uncross(0, price, Sharing::Time, max, |bid, ask, lots, _| {
             asked.push((*bid, *ask, lots));
             judge(bid, ask, lots)
         });
@@ -511,7 +511,7 @@ proptest! {
             return Ok(());
         };
         let mut got = BTreeMap::<u32, Lots>::new();
-        let ended = books.uncross(0, clearing.price, Sharing::ProRata, u32::MAX, |bid, ask, lots| {
+        let ended = books.uncross(0, clearing.price, Sharing::ProRata, u32::MAX, |bid, ask, lots, _| {
             *got.entry(bid.slot).or_default() += lots;
             *got.entry(ask.slot).or_default() += lots;
             Pairing::Fill(lots)
@@ -548,7 +548,7 @@ proptest! {
     ) {
         let (mut books, _) = both(&orders);
         let (mut got, mut removed) = (BTreeMap::<u32, Lots>::new(), BTreeSet::new());
-        let ended = books.uncross(0, price, Sharing::ProRata, max, |bid, ask, lots| {
+        let ended = books.uncross(0, price, Sharing::ProRata, max, |bid, ask, lots, _| {
             assert!(bid.price >= price && ask.price <= price);
             let pairing = judge(bid, ask, lots);
             let (no_bid, no_ask) = match pairing {
@@ -596,7 +596,7 @@ fn of_a_level_with_more_orders_than_fills_the_oldest_share() {
     orders.push((10, Sell, 5, 9, 0));
     let mut fills: Vec<Fill> = Vec::new();
     let mut books = books(&orders);
-    books.uncross(0, 5, Sharing::ProRata, 3, |bid, ask, lots| {
+    books.uncross(0, 5, Sharing::ProRata, 3, |bid, ask, lots, _| {
         fills.push((bid.slot, ask.slot, lots));
         Pairing::Fill(lots)
     });

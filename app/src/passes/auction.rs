@@ -131,6 +131,8 @@ enum Outcome {
 struct Met {
     bid: u32,
     ask: u32,
+    /// How many icebergs had been refreshed before.
+    refreshed: usize,
     /// Side of the order with the lower priority.
     maker: Side,
     outcome: Outcome,
@@ -173,8 +175,9 @@ fn hold(
         clearing.price,
         spec.sharing,
         most,
-        |bid, ask, lots| {
-            let Some(pair) = Pair::of(orders, (bid, ask), (spec, risk, local)) else {
+        |bid, ask, lots, refreshed| {
+            let market = (spec, risk, local);
+            let Some(pair) = Pair::of(orders, (bid, ask), refreshed, market) else {
                 return Pairing::Stop;
             };
             let outcome = pair.meet(floor, clearing.price, lots, ground, traded, loose);
@@ -182,6 +185,7 @@ fn hold(
             met.push(Met {
                 bid: bid.slot,
                 ask: ask.slot,
+                refreshed: refreshed.len(),
                 maker,
                 outcome,
             });
@@ -212,16 +216,16 @@ fn book_all(
     out: &mut Matched,
 ) {
     let refreshed: Vec<Resting> = group.books.refreshed().to_vec();
-    let after = group.books.refreshed_after().to_vec();
-    let mut refreshed = after.into_iter().zip(refreshed).peekable();
-    for (pair, met) in (0_u32..).zip(met) {
-        while let Some((_, order)) = refreshed.next_if(|(after, _)| *after <= pair) {
-            refresh(group, floor, &order, out);
+    let mut shown = 0;
+    for met in met {
+        for order in refreshed.iter().take(met.refreshed).skip(shown) {
+            refresh(group, floor, order, out);
         }
+        shown = met.refreshed;
         book(group, floor, at, met, out);
     }
-    for (_, order) in refreshed {
-        refresh(group, floor, &order, out);
+    for order in refreshed.iter().skip(shown) {
+        refresh(group, floor, order, out);
     }
     for met in met {
         for slot in [met.bid, met.ask] {
@@ -337,6 +341,8 @@ fn fill(
 #[derive(Clone, Copy)]
 struct Party<'a> {
     slot: u32,
+    /// What comes before the priority: when the auction refreshed it last, if it did.
+    refreshed: usize,
     record: &'a OrderRecord,
 }
 
@@ -351,11 +357,16 @@ impl<'a> Pair<'a> {
     fn of(
         orders: &'a OrderTable,
         (bid, ask): (&Resting, &Resting),
+        refreshed: &[Resting],
         market: (&'a MarketSpec, &'a LotRisk, u32),
     ) -> Option<Self> {
         let party = |slot| {
-            let record = orders.get(slot)?;
-            Some(Party { slot, record })
+            let last = refreshed.iter().rposition(|order| order.slot == slot);
+            Some(Party {
+                slot,
+                refreshed: last.map_or(0, |at| at.saturating_add(1)),
+                record: orders.get(slot)?,
+            })
         };
         Some(Self {
             bid: party(bid.slot)?,
@@ -365,7 +376,8 @@ impl<'a> Pair<'a> {
     }
 
     fn maker_side(&self) -> Side {
-        if self.bid.record.priority < self.ask.record.priority {
+        let age = |party: Party<'_>| (party.refreshed, party.record.priority);
+        if age(self.bid) < age(self.ask) {
             Side::Buy
         } else {
             Side::Sell

@@ -423,6 +423,8 @@ pub enum MarketStatus {
     /// Orders that may rest come to rest and do not trade. In the block that opens the market again,
     /// what crosses trades at one price.
     Auction,
+    /// Nothing: it has expired and its positions are settled. No action sets or ends it.
+    Settled,
 }
 
 /// Changes what a market takes from the next block on, by a price authority.

@@ -149,6 +149,8 @@ codes! {
     MarketAuction = 236, "MARKET_AUCTION";
     /// A linked order is not amended; cancel it and send it again.
     OrderLinked = 237, "ORDER_LINKED";
+    /// The market has expired.
+    MarketExpired = 238, "MARKET_EXPIRED";
 
     /// Initial margin would not be covered.
     InsufficientMargin = 300, "INSUFFICIENT_MARGIN";

@@ -61,6 +61,14 @@ pub enum Event {
         /// What it takes now.
         status: MarketStatus,
     },
+    /// A market has expired: its positions are settled at this price, which is also its last mark, and
+    /// its orders go.
+    Settled {
+        /// Market.
+        market: MarketId,
+        /// Settlement price.
+        price: Ticks,
+    },
     /// An order waits for its trigger, for the order that it is linked with, or for the times of its
     /// slices. Comes again when size or dormant lots change.
     Waiting {

@@ -59,6 +59,33 @@ pub enum MarketKind {
     },
     /// A linear perpetual settled in the margin asset.
     Perpetual,
+    /// A linear future. When it expires, positions are settled in the margin asset at the average of
+    /// its index over the last half hour.
+    Future {
+        /// Block time in ms from which it is expired.
+        expiry: TimeMs,
+    },
+}
+
+/// How long before its expiry the index of a future is averaged, in ms of block time.
+pub const SETTLEMENT_WINDOW_MS: TimeMs = 1_800_000;
+
+impl MarketKind {
+    /// True when accounts hold positions in it, which are valued at a mark; else it delivers at once.
+    pub fn is_derivative(self) -> bool {
+        match self {
+            Self::Spot { .. } => false,
+            Self::Perpetual | Self::Future { .. } => true,
+        }
+    }
+
+    /// Block time in ms from which it is expired, if it ever is.
+    pub fn expiry(self) -> Option<TimeMs> {
+        match self {
+            Self::Future { expiry } => Some(expiry),
+            Self::Spot { .. } | Self::Perpetual => None,
+        }
+    }
 }
 
 /// When the orders of a market trade.

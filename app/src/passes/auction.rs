@@ -4,11 +4,12 @@ use crate::accounts::AccountRef;
 use crate::groups::GroupShard;
 use crate::links::{Links, Loose};
 use crate::passes::matching::{Matched, remove, remove_protected, take_off};
-use crate::passes::meeting::{Floor, Ground, Protected, Shield, Taker, Traded, protect, trade};
+use crate::passes::meeting::{Floor, Ground, Protected, Shield, Taker, Traded};
+use crate::passes::taking::{protect, trade};
 use crate::passes::{Env, Place};
 use crate::protection::Protections;
 use crate::records::{OrderRecord, OrderTable};
-use ballast_orderbook::{Clearing, Pairing, Resting};
+use ballast_orderbook::{Clearing, Pairing, Resting, Stop};
 use ballast_risk::LotRisk;
 use ballast_types::{
     Event, Lots, MarketId, MarketKind, MarketSpec, MarketStatus, Matching, OrderId, Removal,
@@ -199,6 +200,12 @@ fn hold(
             }
         },
     );
+    let traded_all = met
+        .iter()
+        .all(|met| matches!(met.outcome, Outcome::Trade(..)));
+    if done.stop != Stop::NoCross || !traded_all {
+        out.uneven.push(local);
+    }
     book_all(group, floor, (clearing.price, local), &met, out);
     group.loose.walked();
     take_off(group, floor, out);

@@ -312,7 +312,7 @@ fn check(
     if !(market.min_size..=market.max_size).contains(&amend.size) {
         return Err(Code::BadSize);
     }
-    if !crate::passes::admit::fills_fit(record.post_only(), amend.max_fills, env) {
+    if !crate::passes::check::fills_fit(record.post_only(), amend.max_fills, env) {
         return Err(Code::BadMaxFills);
     }
     match &intent.agent {

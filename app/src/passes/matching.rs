@@ -6,16 +6,17 @@ use crate::groups::GroupShard;
 use crate::links::removed_event;
 use crate::orders::quote_key;
 use crate::passes::cancel::release_of;
-use crate::passes::meeting::{Floor, Taker, Traded, fills_whole, take};
+use crate::passes::meeting::{Floor, Taker, Traded};
 use crate::passes::settle::Settlement;
+use crate::passes::taking::{fills_whole, take};
 use crate::passes::trim::trim;
 use crate::passes::{
     Entry, Env, Origin, Output, Place, Release, auction, linked, pegs, reducible, slices,
 };
 use crate::records::{OrderRecord, QUOTE, SpecialRecord, WAITING};
 use ballast_types::{
-    ActionResult, Atoms, Code, Event, Lots, MarketSpec, OrderId, PostOnly, Removal, Side, Ticks,
-    TimeInForce,
+    ActionResult, Atoms, Code, Event, Lots, MarketSpec, MarketStatus, OrderId, PostOnly, Removal,
+    Side, Ticks, TimeInForce,
 };
 use bytemuck::Zeroable;
 use std::collections::BTreeMap;
@@ -32,6 +33,9 @@ pub(crate) struct Matched {
     pub(crate) protected: Vec<AccountRef>,
     /// IOC orders that rest until the auction of their market is over.
     pub(crate) guests: Vec<(u32, Place)>,
+    /// Markets of which the auction may have left a crossed book: it was cut short, or removed orders
+    /// that it had counted on.
+    pub(crate) uneven: Vec<u32>,
 }
 
 /// Where the order is that is being matched.
@@ -528,7 +532,9 @@ fn close_books(group: &mut GroupShard, floor: &Floor<'_>, out: &mut Matched) {
             levels,
             checksum,
         });
-        if group.books.crossed(local) && !floor.collects(local) {
+        let status = floor.env.live(market).status;
+        let trades = matches!(status, MarketStatus::Open | MarketStatus::PostOnly);
+        if trades && group.books.crossed(local) && !out.uneven.contains(&local) {
             out.crossed = out.crossed.saturating_add(1);
         }
     }

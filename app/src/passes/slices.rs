@@ -4,7 +4,8 @@
 use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::GroupShard;
 use crate::passes::matching::{Matched, release, remove};
-use crate::passes::meeting::{Floor, Taker, Traded, take};
+use crate::passes::meeting::{Floor, Taker, Traded};
+use crate::passes::taking::take;
 use crate::passes::triggers::{entry, part};
 use crate::passes::{Entry, Env, Origin, Place, Slice};
 use crate::records::{OrderRecord, SpecialRecord};

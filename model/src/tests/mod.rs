@@ -1,8 +1,10 @@
 mod book_rules;
 mod cancel_rules;
 mod iceberg_rules;
+mod link_rules;
 mod margin_rules;
 mod market_rules;
+mod peg_rules;
 mod protection_rules;
 mod quote_rules;
 mod random;
@@ -10,6 +12,7 @@ mod scale_rules;
 mod self_trade_rules;
 mod switch_rules;
 mod trigger_rules;
+mod twap_rules;
 
 use crate::Model;
 use crate::workload::{test_secrets, test_spec};
@@ -23,6 +26,16 @@ const BTC_SPOT: MarketId = MarketId(0);
 const BTC_PERP: MarketId = MarketId(1);
 const ETH_PERP: MarketId = MarketId(3);
 const SOL_PERP: MarketId = MarketId(4);
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Is {
+    /// It rests with these lots.
+    Resting(Lots),
+    /// It waits with these lots, of which the second number are dormant.
+    Waiting(Lots, Lots),
+    Gone,
+}
 
 /// A model with people 0 to 7 who act in blocks of their own.
 struct World {
@@ -52,6 +65,7 @@ impl World {
             market.max_notional = 0;
         }
         spec.limits.bucket_tokens = 1_000;
+        spec.limits.open_orders = 5;
         spec.limits.nonce_future_ms = 30_000;
         change(&mut spec);
         let (model, time) = (Model::new(&spec), spec.genesis_time);
@@ -156,6 +170,15 @@ impl World {
     fn set_status(&mut self, market: MarketId, status: MarketStatus) {
         let change = SetMarketStatus { market, status };
         assert_eq!(self.act(0, Action::SetMarketStatus(change)).code, Code::Ok);
+    }
+
+    fn state_of(&self, id: OrderId) -> Is {
+        let state = &self.model.state;
+        match (state.orders.get(&id), state.waiting.get(&id)) {
+            (Some(order), _) => Is::Resting(order.remaining),
+            (_, Some(waiting)) => Is::Waiting(waiting.placed.remaining, waiting.dormant),
+            _ => Is::Gone,
+        }
     }
 
     fn position(&self, who: usize, market: MarketId) -> Lots {

@@ -51,6 +51,9 @@ pub const MAX_PRICE_BAND_PPM: i128 = 1_000_000;
 /// can be worth.
 pub const MAX_NOTIONAL: i128 = 1 << 102;
 
+/// Latest expiry of a future in ms: the end of the year 9999.
+pub const MAX_EXPIRY: u64 = 253_402_300_799_999;
+
 /// Block size in bytes; CometBFT's own bound.
 pub const MAX_BLOCK_BYTES: u64 = 100 << 20;
 /// Bytes of a block that transactions cannot use: header, evidence (64 KiB) and the commit.

@@ -2,9 +2,9 @@
 
 use crate::{
     Genesis, GenesisAccount, GenesisAsset, GenesisGroup, GenesisLimits, GenesisMarket,
-    GenesisValidator, Kind, Matching, Number, Sharing,
+    GenesisValidator, Kind, Matching, Number, Sharing, Time,
 };
-use ballast_types::{Account, KeyId};
+use ballast_types::{Account, KeyId, TimeMs};
 use std::collections::BTreeMap;
 
 /// An exchange in USDC with BTC and ETH spot and perpetual markets and an AAPL spot market, which
@@ -43,6 +43,16 @@ pub fn demo(
     }
 }
 
+/// A future on BTC for [`demo`], to be added behind its markets; in all else like its BTC perpetual.
+pub fn demo_future(expiry: TimeMs) -> GenesisMarket {
+    GenesisMarket {
+        symbol: "BTC-FUTURE".to_owned(),
+        kind: Kind::Future,
+        expiry: Some(Time(expiry)),
+        ..btc_perpetual()
+    }
+}
+
 fn funded(account: &Account) -> GenesisAccount {
     let balances = [
         ("USDC", 1_000_000_000),
@@ -60,7 +70,6 @@ fn funded(account: &Account) -> GenesisAccount {
 
 fn markets() -> Vec<GenesisMarket> {
     let spot_fees = (400, 700);
-    let perpetual_fees = (200, 500);
     vec![
         GenesisMarket {
             lot: Number::new(1, 4),
@@ -68,18 +77,11 @@ fn markets() -> Vec<GenesisMarket> {
             max_price: Number::from(10_000_000),
             ..spot("BTC", spot_fees)
         },
-        GenesisMarket {
-            tick: Number::new(1, 1),
-            lot: Number::new(1, 4),
-            min_size: Number::new(1, 4),
-            max_price: Number::from(10_000_000),
-            mark: Some(Number::from(100_000)),
-            ..perpetual("BTC", perpetual_fees)
-        },
+        btc_perpetual(),
         spot("ETH", spot_fees),
         GenesisMarket {
             mark: Some(Number::from(4_000)),
-            ..perpetual("ETH", perpetual_fees)
+            ..perpetual("ETH")
         },
         GenesisMarket {
             lot: Number::from(1),
@@ -92,6 +94,17 @@ fn markets() -> Vec<GenesisMarket> {
     ]
 }
 
+fn btc_perpetual() -> GenesisMarket {
+    GenesisMarket {
+        tick: Number::new(1, 1),
+        lot: Number::new(1, 4),
+        min_size: Number::new(1, 4),
+        max_price: Number::from(10_000_000),
+        mark: Some(Number::from(100_000)),
+        ..perpetual("BTC")
+    }
+}
+
 /// A spot market in cents and thousandths. Fees are in millionths.
 fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
     GenesisMarket {
@@ -99,6 +112,7 @@ fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
         group: base.to_owned(),
         kind: Kind::Spot,
         base: Some(base.to_owned()),
+        expiry: None,
         tick: Number::new(1, 2),
         lot: Number::new(1, 3),
         min_size: Number::new(1, 3),
@@ -121,7 +135,7 @@ fn spot(base: &str, (maker, taker): (i64, i64)) -> GenesisMarket {
 
 /// Fifty times leverage, liquidated at half of that margin. An order reaches at most a fifth beyond
 /// the mark, and is worth a unit of the margin asset at least and a hundred million at most.
-fn perpetual(underlying: &str, fees: (i64, i64)) -> GenesisMarket {
+fn perpetual(underlying: &str) -> GenesisMarket {
     GenesisMarket {
         symbol: format!("{underlying}-PERP"),
         kind: Kind::Perpetual,
@@ -131,6 +145,6 @@ fn perpetual(underlying: &str, fees: (i64, i64)) -> GenesisMarket {
         max_notional: Some(Number::from(100_000_000)),
         initial_margin: Some(Number::new(2, 2)),
         maintenance_margin: Some(Number::new(1, 2)),
-        ..spot(underlying, fees)
+        ..spot(underlying, (200, 500))
     }
 }

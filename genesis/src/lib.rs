@@ -28,9 +28,14 @@ mod limits;
 mod market;
 mod number;
 mod schema;
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "sums and differences of days and seconds, which 64 bits of ms cannot overflow"
+)]
+pub mod time;
 mod validate;
 
-pub use demo::demo;
+pub use demo::{demo, demo_future};
 pub use error::Error;
 pub use limits::GenesisLimits;
 pub use number::Number;
@@ -38,4 +43,5 @@ pub use schema::{
     Genesis, GenesisAccount, GenesisAsset, GenesisGroup, GenesisMarket, GenesisValidator, Kind,
     Matching, Sharing, from_json, parse_json, to_json,
 };
+pub use time::Time;
 pub use validate::{Validated, validate, validate_draft};

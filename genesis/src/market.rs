@@ -1,8 +1,8 @@
 //! Markets: from decimals to ticks, lots, atoms and millionths.
 
 use crate::number::Inexact;
-use crate::{Error, GenesisMarket, Kind, Matching, Number, Sharing, bounds};
-use ballast_types::{AssetId, AssetSpec, GroupId, MarketKind, MarketSpec};
+use crate::{Error, GenesisMarket, Kind, Matching, Number, Sharing, bounds, time};
+use ballast_types::{AssetId, AssetSpec, GroupId, MarketKind, MarketSpec, TimeMs};
 use std::collections::BTreeMap;
 
 /// Decimal places of a millionth.
@@ -14,6 +14,8 @@ pub(crate) struct Context<'a> {
     pub(crate) asset_ids: &'a BTreeMap<&'a str, AssetId>,
     pub(crate) group_ids: &'a BTreeMap<&'a str, GroupId>,
     pub(crate) margin_asset: AssetId,
+    /// The time before the first block in ms.
+    pub(crate) genesis_time: TimeMs,
 }
 
 impl Context<'_> {
@@ -106,22 +108,72 @@ fn tick_value(market: &GenesisMarket, at: &str, context: &Context<'_>) -> Result
 }
 
 fn kind(market: &GenesisMarket, at: &str, context: &Context<'_>) -> Result<MarketKind, Error> {
-    let field = format!("{at}.base");
-    let base = match (market.kind, &market.base) {
-        (Kind::Perpetual, None) => return Ok(MarketKind::Perpetual),
-        (Kind::Perpetual, Some(base)) => {
-            return Err(Error::text(
+    let expiry = expiry(market, at, context.genesis_time)?;
+    match (market.kind, &market.base) {
+        (Kind::Spot, base) => spot(market, base.as_deref(), at, context),
+        (kind, Some(base)) => Err(Error::text(
+            format_args!("{at}.base"),
+            base,
+            format_args!("is given, but a {} delivers no asset", name(kind)),
+        )),
+        (_, None) => Ok(
+            expiry.map_or(MarketKind::Perpetual, |expiry| MarketKind::Future {
+                expiry,
+            }),
+        ),
+    }
+}
+
+/// What a future has, and no other market.
+fn expiry(market: &GenesisMarket, at: &str, genesis_time: TimeMs) -> Result<Option<TimeMs>, Error> {
+    let field = format_args!("{at}.expiry").to_string();
+    let Some(expiry) = market.expiry else {
+        return match market.kind {
+            Kind::Spot | Kind::Perpetual => Ok(None),
+            Kind::Future => Err(Error::value(
                 field,
-                base,
-                "is given, but a perpetual delivers no asset",
-            ));
-        }
-        (Kind::Spot, None) => {
-            return Err(Error::value(field, "null", "is not the symbol of an asset"));
-        }
-        (Kind::Spot, Some(base)) => base,
+                "null",
+                "is not a time, which a future needs",
+            )),
+        };
     };
-    let Some(&id) = context.asset_ids.get(base.as_str()) else {
+    let shown = time::format(expiry.0);
+    let latest = bounds::MAX_EXPIRY;
+    if market.kind != Kind::Future {
+        let reason = format!("is given, but a {} has none", name(market.kind));
+        return Err(Error::text(field, &shown, reason));
+    }
+    if expiry.0 > latest {
+        let reason = format!("is after {}", time::format(latest));
+        return Err(Error::value(field, expiry.0, reason));
+    }
+    if expiry.0 <= genesis_time {
+        let reason = format!("is not after genesis time, {}", time::format(genesis_time));
+        return Err(Error::text(field, &shown, reason));
+    }
+    Ok(Some(expiry.0))
+}
+
+/// As people call it.
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Spot => "spot market",
+        Kind::Perpetual => "perpetual",
+        Kind::Future => "future",
+    }
+}
+
+fn spot(
+    market: &GenesisMarket,
+    base: Option<&str>,
+    at: &str,
+    context: &Context<'_>,
+) -> Result<MarketKind, Error> {
+    let field = format_args!("{at}.base").to_string();
+    let Some(base) = base else {
+        return Err(Error::value(field, "null", "is not the symbol of an asset"));
+    };
+    let Some(&id) = context.asset_ids.get(base) else {
         return Err(Error::text(field, base, "is not the symbol of an asset"));
     };
     if id == context.margin_asset {
@@ -131,7 +183,7 @@ fn kind(market: &GenesisMarket, at: &str, context: &Context<'_>) -> Result<Marke
             "is the margin asset, which every market quotes in",
         ));
     }
-    if market.group != *base {
+    if market.group != base {
         let reason =
             format_args!("is not {base:?}: a spot market belongs to its base's group").to_string();
         return Err(Error::text(
@@ -193,9 +245,9 @@ fn max_price(market: &GenesisMarket, at: &str, tick_value: i128) -> Result<i64, 
 
 fn mark(market: &GenesisMarket, at: &str, max_price: i64) -> Result<i64, Error> {
     match (market.kind, market.mark) {
-        (Kind::Perpetual, Some(mark)) => price(market, at, "mark", mark, max_price.into()),
-        (Kind::Perpetual, None) => Err(missing(at, "mark")),
         (Kind::Spot, mark) => zero_for_spot(at, "mark", mark).map(|()| 0),
+        (_, Some(mark)) => price(market, at, "mark", mark, max_price.into()),
+        (kind, None) => Err(missing(at, "mark", kind)),
     }
 }
 
@@ -283,7 +335,7 @@ fn margins(market: &GenesisMarket, at: &str) -> Result<(u32, u32), Error> {
         return Ok((0, 0));
     }
     let [initial, maintenance] = fields.map(|(name, margin)| {
-        let margin = margin.ok_or_else(|| missing(at, name))?;
+        let margin = margin.ok_or_else(|| missing(at, name, market.kind))?;
         let ppm = rate(at, name, margin, 1, bounds::MAX_MARGIN_PPM)?;
         Ok((margin, ppm.unsigned_abs()))
     });
@@ -326,11 +378,11 @@ fn not_multiple(inexact: Inexact, unit: &str, step: Number) -> String {
     }
 }
 
-fn missing(at: &str, name: &str) -> Error {
+fn missing(at: &str, field: &str, kind: Kind) -> Error {
     Error::value(
-        format_args!("{at}.{name}"),
+        format_args!("{at}.{field}"),
         "null",
-        "is not a number, which a perpetual market needs",
+        format_args!("is not a number, which a {} needs", name(kind)),
     )
 }
 

@@ -1,6 +1,6 @@
 //! The JSON form of a genesis.
 
-use crate::{Error, GenesisLimits, Number};
+use crate::{Error, GenesisLimits, Number, Time};
 use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -66,6 +66,8 @@ pub enum Kind {
     Spot,
     /// A linear perpetual settled in the margin asset.
     Perpetual,
+    /// A linear future, settled in the margin asset when it expires.
+    Future,
 }
 
 /// When the orders of a market trade.
@@ -103,6 +105,9 @@ pub struct GenesisMarket {
     /// Spot only: symbol of the asset that is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// Futures only: block time from which it is expired; after genesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<Time>,
     /// Step of prices.
     pub tick: Number,
     /// Step of sizes, in units of the base.
@@ -127,13 +132,13 @@ pub struct GenesisMarket {
     pub maker_fee: Number,
     /// Fee of the taker as a fraction of the notional.
     pub taker_fee: Number,
-    /// Perpetuals only: initial margin as a fraction of the notional.
+    /// Perpetuals and futures only: initial margin as a fraction of the notional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_margin: Option<Number>,
-    /// Perpetuals only: maintenance margin as a fraction of the notional.
+    /// Perpetuals and futures only: maintenance margin as a fraction of the notional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_margin: Option<Number>,
-    /// Perpetuals only: first mark price.
+    /// Perpetuals and futures only: first mark price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Number>,
     /// When its orders trade.

@@ -86,6 +86,7 @@ fn convert(genesis: &Genesis, chain_id: &str, genesis_time: TimeMs) -> Result<Ch
             asset_ids: &asset_ids,
             group_ids: &group_ids,
             margin_asset,
+            genesis_time,
         },
     )?;
     let balances = balances(&genesis.accounts, &assets, &asset_ids, limits.accounts)?;

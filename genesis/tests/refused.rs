@@ -29,6 +29,19 @@ markets[0].base = null => null is not the symbol of an asset
 markets[0].base = "ETH" => "ETH" is not the symbol of an asset
 markets[0].base = "USDC" => "USDC" is the margin asset
 markets[1].base = "BTC" => "BTC" is given, but a perpetual delivers no asset
+markets[2].base = "BTC" => "BTC" is given, but a future delivers no asset
+
+markets[0].expiry = "2026-12-25T08:00:00Z" => "2026-12-25T08:00:00.000Z" is given, but a spot market has none
+markets[1].expiry = 1798185600000 => "2026-12-25T08:00:00.000Z" is given, but a perpetual has none
+markets[2].expiry = null => null is not a time, which a future needs
+markets[2].expiry = 1700000000000 => "2023-11-14T22:13:20.000Z" is not after genesis time, 2023-11-14T22:13:20.000Z
+markets[2].expiry = "2023-11-14T22:13:19.999Z" => "2023-11-14T22:13:19.999Z" is not after genesis time,
+markets[2].expiry = 253402300800000 => 253402300800000 is after 9999-12-31T23:59:59.999Z
+markets[2].expiry = "2026-12-25T08:00:00.0001Z" => "2026-12-25T08:00:00.0001Z" is not a whole number of ms
+markets[2].expiry = "2026-12-25" => "2026-12-25" is not a time in UTC such as "2026-12-25T08:00:00Z"
+markets[2].expiry = "2026-12-25T08:00:00+01:00" => "2026-12-25T08:00:00+01:00" is not a time in UTC
+markets[2].expiry = -1 => invalid type: integer `-1`, expected a time such as "2026-12-25T08:00:00Z", or whole ms
+markets[2].expiry = 1.5 => invalid type: floating point `1.5`, expected a time such as
 
 markets[0].tick = "0" => "0" is not above zero
 markets[0].tick = "-0.1" => "-0.1" is not above zero
@@ -65,11 +78,13 @@ markets[0].maker_fee = "-0.0004" => "-0.0004" is larger in size than taker_fee (
 markets[0].initial_margin = "0.1" => "0.1" must be 0 or left out in a spot market
 markets[0].maintenance_margin = "0.1" => "0.1" must be 0 or left out in a spot market
 markets[0].mark = "1" => "1" must be 0 or left out in a spot market
-markets[1].initial_margin = null => null is not a number, which a perpetual market needs
+markets[1].initial_margin = null => null is not a number, which a perpetual needs
+markets[2].maintenance_margin = null => null is not a number, which a future needs
 markets[1].initial_margin = "1.1" => "1.1" is not from 1 to 1000000 millionths
 markets[1].maintenance_margin = "0" => "0" is not from 1 to 1000000 millionths
 markets[1].maintenance_margin = "0.06" => "0.06" is above initial_margin ("0.05")
-markets[1].mark = null => null is not a number, which a perpetual market needs
+markets[1].mark = null => null is not a number, which a perpetual needs
+markets[2].mark = null => null is not a number, which a future needs
 markets[1].mark = "0" => "0" is 0 ticks, which is not from 1
 markets[1].mark = "1000000.1" => "1000000.1" is 10000001 ticks, which is not from 1 to 10000000
 markets[1].taker_hold = 1 => 1 is reserved and must be 0
@@ -131,7 +146,7 @@ limits.auction_fills = 1000001 => 1000001 is not from 1 to 1000000
 
 markets[0].tick = 0.5 => invalid type: floating point `0.5`, expected a decimal number in a string
 markets[0].tick = "1e3" => "1e3" is not a decimal number
-markets[0].kind = "swap" => unknown variant `swap`, expected `spot` or `perpetual`
+markets[0].kind = "swap" => unknown variant `swap`, expected one of `spot`, `perpetual`, `future`
 markets[0].matching = "auction" => unknown variant `auction`, expected `continuous` or `batch`
 markets[0].matching = null => expected value
 markets[1].sharing = "prorata" => unknown variant `prorata`, expected `time` or `pro_rata`

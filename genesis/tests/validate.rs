@@ -2,8 +2,10 @@
 
 mod common;
 
-use ballast_genesis::{GenesisValidator, bounds, demo, from_json, to_json, validate};
-use ballast_types::{Account, AccountId, ChainSpec, Limits, MarketKind, Matching, Sharing};
+use ballast_genesis::{GenesisValidator, bounds, demo, demo_future, from_json, to_json, validate};
+use ballast_types::{
+    Account, AccountId, ChainSpec, Limits, MarketKind, MarketSpec, Matching, Sharing,
+};
 use common::{TIME, address, check, hex, valid, validator, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -19,8 +21,8 @@ fn numbers_become_integers() {
     assert_eq!(spec.account_shards, 16);
     assert_eq!(spec.assets[0].denom, "usdc");
     assert_eq!(spec.asset_by_denom("sat8").unwrap().0, 1);
-    let [spot, perpetual] = spec.markets.as_slice() else {
-        panic!("two markets")
+    let [spot, perpetual, future] = spec.markets.as_slice() else {
+        panic!("three markets")
     };
     let base = spec.asset_by_denom("sat8").unwrap();
     assert_eq!(
@@ -58,6 +60,9 @@ fn numbers_become_integers() {
     );
     assert_eq!((perpetual.min_size, perpetual.mark), (2, 600_000));
     assert!(perpetual.self_trade);
+    let expiry = 1_798_185_600_000;
+    assert_eq!(future.kind, MarketKind::Future { expiry });
+    assert_eq!((future.mark, future.initial_margin_ppm), (122_000, 100_000));
     assert_eq!(spec.price_authorities, [AccountId([9; 20])]);
     assert_eq!(spec.validators[1].consensus_key, [2; 32]);
     assert_eq!(spec.validators[1].ingress_key, [102; 32]);
@@ -90,7 +95,7 @@ fn what_bounds_an_order_is_optional() {
     });
     assert_eq!(
         bounds.collect::<Vec<_>>(),
-        [(0, 0, 0), (250_000, 0, 100_000_000)]
+        [(0, 0, 0), (250_000, 0, 100_000_000), (0, 0, 0)]
     );
 }
 
@@ -102,13 +107,13 @@ fn markets_trade_continuously_by_time_unless_they_say_otherwise() {
         ways.collect::<Vec<_>>()
     };
     let default = (Matching::Continuous, Sharing::Time);
-    assert_eq!(ways(&valid()), [default, default]);
+    assert_eq!(ways(&valid()), [default, default, default]);
     let batch = ways(&with("markets[0].matching", json!("batch")));
-    assert_eq!(batch, [(Matching::Batch, Sharing::Time), default]);
+    assert_eq!(batch, [(Matching::Batch, Sharing::Time), default, default]);
     let pro_rata = ways(&with("markets[1].sharing", json!("pro_rata")));
     assert_eq!(
         pro_rata,
-        [default, (Matching::Continuous, Sharing::ProRata)]
+        [default, (Matching::Continuous, Sharing::ProRata), default]
     );
 }
 
@@ -273,7 +278,7 @@ fn the_demo_is_valid_and_survives_json() {
         Account::new(AccountId([1; 20]), 0),
         Account::new(AccountId([1; 20]), 3),
     ];
-    let genesis = demo(&accounts, AccountId([7; 20]), vec![validator]);
+    let mut genesis = demo(&accounts, AccountId([7; 20]), vec![validator]);
     assert_eq!(from_json(&to_json(&genesis)), Ok(genesis.clone()));
     let spec = validate(&genesis, "demo", TIME).unwrap().into_spec();
     let markets: Vec<_> = spec
@@ -308,6 +313,19 @@ fn the_demo_is_valid_and_survives_json() {
     assert_eq!(bounds, [none, some, none, some, none]);
     assert_eq!(spec.balances.len(), accounts.len() * spec.assets.len());
     assert_eq!(spec.price_authorities, [AccountId([7; 20])]);
+
+    genesis.markets.push(demo_future(TIME + 1));
+    assert_eq!(from_json(&to_json(&genesis)), Ok(genesis.clone()));
+    let spec = validate(&genesis, "demo", TIME).unwrap().into_spec();
+    let [.., future] = spec.markets.as_slice() else {
+        panic!("no markets")
+    };
+    let perpetual = MarketSpec {
+        symbol: "BTC-FUTURE".to_owned(),
+        kind: MarketKind::Future { expiry: TIME + 1 },
+        ..spec.markets[1].clone()
+    };
+    assert_eq!(future, &perpetual);
 }
 
 fn leaves(value: &Value, at: &str, out: &mut Vec<String>) {
@@ -345,7 +363,11 @@ fn within_bounds(spec: &ChainSpec) {
                 assert!(1 <= lot_atoms && lot_atoms << 44 <= 1 << 100);
                 assert_eq!((margins, market.mark), ((0, 0), 0));
             }
-            MarketKind::Perpetual => {
+            kind @ (MarketKind::Perpetual | MarketKind::Future { .. }) => {
+                assert!(
+                    kind.expiry()
+                        .is_none_or(|at| TIME < at && at <= 253_402_300_799_999)
+                );
                 assert!(0 < margins.0 && margins.0 <= margins.1 && margins.1 <= 1_000_000);
                 assert!((1..=market.max_price).contains(&market.mark));
             }
@@ -364,6 +386,8 @@ fn any_value() -> impl Strategy<Value = Value> {
         "[A-Z/]{0,5}".prop_map(|text| json!(text)),
         Just(json!("BTC")),
         Just(json!("perpetual")),
+        Just(json!("future")),
+        Just(json!("2026-12-25T08:00:00Z")),
         Just(Value::Null),
         Just(json!([])),
         Just(json!({})),

@@ -23,7 +23,7 @@ pub(crate) fn hex(byte: u8) -> String {
     format!("{byte:02x}").repeat(32)
 }
 
-/// A BTC spot market and a BTC perpetual, with all limits at their defaults.
+/// A BTC spot market, a BTC perpetual and a BTC future, with all limits at their defaults.
 pub(crate) fn valid() -> Value {
     json!({
         "margin_asset": "USDC",
@@ -44,6 +44,13 @@ pub(crate) fn valid() -> Value {
                 "max_price": "1000000", "maker_fee": "0.0002", "taker_fee": "0.0005",
                 "initial_margin": "0.05", "maintenance_margin": "0.025", "mark": "60000",
                 "self_trade": true, "price_band": "0.25", "max_notional": "100",
+            },
+            {
+                "symbol": "BTC-DEC26", "group": "BTC", "kind": "future",
+                "expiry": "2026-12-25T08:00:00Z",
+                "tick": "0.5", "lot": "0.001", "min_size": "0.001", "max_size": "100",
+                "max_price": "1000000", "maker_fee": "0", "taker_fee": "0.0005",
+                "initial_margin": "0.1", "maintenance_margin": "0.05", "mark": "61000",
             },
         ],
         "price_authorities": [address(9)],

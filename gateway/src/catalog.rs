@@ -76,11 +76,11 @@ impl Catalog {
         self.spec.asset(asset).map_or("", |asset| &asset.symbol)
     }
 
-    /// Symbol of the asset that a market trades; `None` for perpetuals.
+    /// Symbol of the asset that a market trades; `None` for perpetuals and futures.
     pub(crate) fn base(&self, market: &MarketSpec) -> Option<&str> {
         match market.kind {
             MarketKind::Spot { base, .. } => Some(self.asset(base)),
-            MarketKind::Perpetual => None,
+            MarketKind::Perpetual | MarketKind::Future { .. } => None,
         }
     }
 

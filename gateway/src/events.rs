@@ -30,6 +30,11 @@ pub(crate) enum EventRow {
         market: String,
         status: &'static str,
     },
+    Settled {
+        market: String,
+        price: Ticks,
+        price_decimal: String,
+    },
     Waiting {
         market: String,
         order: String,
@@ -192,6 +197,11 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
         Event::Status { market, status } => EventRow::Status {
             market: catalog.symbol(*market).to_owned(),
             status: prices::status(*status),
+        },
+        Event::Settled { market, price } => EventRow::Settled {
+            market: catalog.symbol(*market).to_owned(),
+            price: *price,
+            price_decimal: catalog.price(*market, *price),
         },
         Event::Waiting {
             market,

@@ -107,6 +107,7 @@ pub(crate) struct Market {
     group: String,
     group_id: u16,
     kind: &'static str,
+    expiry: Option<TimeMs>,
     base: Option<String>,
     quote: String,
     tick: String,
@@ -146,6 +147,7 @@ pub(crate) fn market(catalog: &Catalog, view: &MarketView) -> Option<Market> {
     let (kind, lot_atoms) = match spec.kind {
         MarketKind::Spot { lot_atoms, .. } => ("spot", Some(lot_atoms.to_string())),
         MarketKind::Perpetual => ("perpetual", None),
+        MarketKind::Future { .. } => ("future", None),
     };
     Some(Market {
         market: spec.symbol.clone(),
@@ -153,6 +155,7 @@ pub(crate) fn market(catalog: &Catalog, view: &MarketView) -> Option<Market> {
         group: group.name.clone(),
         group_id: spec.group.0,
         kind,
+        expiry: view.expiry,
         base: catalog.base(spec).map(str::to_owned),
         quote: catalog.asset(catalog.spec.margin_asset).to_owned(),
         tick: spec.tick.clone(),

@@ -56,6 +56,7 @@ pub(crate) fn owners(event: &Event) -> [Option<Account>; 2] {
         Event::Mark { .. }
         | Event::Index { .. }
         | Event::Status { .. }
+        | Event::Settled { .. }
         | Event::Auction { .. }
         | Event::Book { .. } => [None, None],
     }

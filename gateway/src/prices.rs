@@ -71,6 +71,7 @@ pub(crate) fn status(status: MarketStatus) -> &'static str {
         MarketStatus::CancelOnly => "cancel-only",
         MarketStatus::Suspended => "suspended",
         MarketStatus::Auction => "auction",
+        MarketStatus::Settled => "settled",
     }
 }
 
@@ -80,6 +81,7 @@ pub(crate) fn market_of(event: &Event) -> Option<MarketId> {
         Event::Mark { market, .. }
         | Event::Index { market, .. }
         | Event::Status { market, .. }
+        | Event::Settled { market, .. }
         | Event::Auction { market, .. }
         | Event::Fill { market, .. } => Some(*market),
         _ => None,
@@ -109,6 +111,10 @@ impl Prices {
             Event::Index { price, .. } => self.index = *price,
             Event::Fill { price, .. } => self.last = *price,
             Event::Status { status, .. } => self.status = *status,
+            Event::Settled { price, .. } => {
+                (self.mark, self.index) = (*price, *price);
+                self.status = MarketStatus::Settled;
+            }
             Event::Auction {
                 price,
                 volume,

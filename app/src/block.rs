@@ -7,9 +7,10 @@ use crate::passes::authorise::{Authorised, Change, authorise, group_of};
 use crate::passes::cancel::{Cancelled, Work, cancel};
 use crate::passes::close::{Violations, close};
 use crate::passes::matching::{Matched, match_group};
+use crate::passes::open::Moves;
 use crate::passes::settle::{Settlement, settle};
 use crate::passes::unpack::{Unit, Unpacked, unpack};
-use crate::passes::{Entry, Env, Output, Release, ResultAt, credit, open, sweep, triggers};
+use crate::passes::{Entry, Env, Output, Release, ResultAt, credit, expiry, open, sweep, triggers};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use ballast_types::{
@@ -94,9 +95,13 @@ impl State {
         let chain = Arc::clone(&self.chain);
         let old_risks = self.lot_risks();
         let seed = self.committed.app_hash;
+        let last = self.time();
         self.advance(block.height, block.time);
         let mut events = Vec::new();
+        expiry::sample(self, last, block.time);
         let moved = open::publish(self, &mut events);
+        let settled = expiry::expire(self, block.time, &mut events);
+        let moves = Moves { moved, settled };
         let (risks, live) = (self.lot_risks(), self.live());
         let env = Env {
             chain: &chain,
@@ -115,8 +120,9 @@ impl State {
         let unpacked = unpack(block.txs, &env, verified);
         run.results = Results::new(&unpacked);
         observer("open");
-        open::revalue(self, &moved, &old_risks, &env);
-        open::flag(self, !moved.is_empty());
+        let failed = open::revalue(self, &moves, &old_risks, &env);
+        run.stats.violations.settlements = failed;
+        open::flag(self, !moves.is_empty());
         sweep::expired(self, &env, &mut run.events);
         sweep::dead_men(self, &env, &mut run.events);
         let triggered = triggers::triggers(self, &env, &mut run.events);
@@ -202,7 +208,10 @@ impl Run {
             .zip(&settlements)
             .map(|(shard, items)| settle(shard, items, env))
             .collect();
-        self.stats.violations.settlements = failed.into_iter().fold(0, u64::saturating_add);
+        let violations = &mut self.stats.violations;
+        violations.settlements = failed
+            .into_iter()
+            .fold(violations.settlements, u64::saturating_add);
         fees
     }
 

@@ -372,12 +372,13 @@ fn source_number(source: PriceSource) -> u8 {
     }
 }
 
-const STATUSES: [MarketStatus; 5] = [
+const STATUSES: [MarketStatus; 6] = [
     MarketStatus::Open,
     MarketStatus::PostOnly,
     MarketStatus::CancelOnly,
     MarketStatus::Suspended,
     MarketStatus::Auction,
+    MarketStatus::Settled,
 ];
 
 /// The number by which records know a status.

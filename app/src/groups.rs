@@ -57,6 +57,8 @@ pub(crate) struct GroupShard {
     pub(crate) slices: Index<(MarketId, TimeMs, u64), u32>,
     /// Pegged orders, by (market, priority).
     pub(crate) pegged: Index<(MarketId, u64), u32>,
+    /// Orders of settled markets, by (market, priority).
+    pub(crate) stranded: Index<(MarketId, u64), u32>,
     /// Resting orders by (owner, market, priority).
     pub(crate) reduce_only: Index<(AccountRef, MarketId, u64), u32>,
     /// Resting quotes.
@@ -119,6 +121,7 @@ impl GroupShard {
             due: Index::default(),
             slices: Index::default(),
             pegged: Index::default(),
+            stranded: Index::default(),
             reduce_only: Index::default(),
             quotes: Index::default(),
             protection_at: Index::default(),

@@ -92,7 +92,7 @@ impl GroupShard {
         Some(())
     }
 
-    /// The indexes that a priority is part of.
+    /// The indexes that a priority is part of, but `stranded`: no order comes to a settled market.
     fn link_priority(&mut self, slot: u32, record: &OrderRecord) {
         let owner = AccountRef(record.account);
         self.by_account.insert((owner, record.priority), slot);
@@ -119,10 +119,11 @@ impl GroupShard {
             self.reduce_only
                 .remove(&(owner, MarketId(record.market), record.priority));
         }
+        let key = (MarketId(record.market), record.priority);
         if record.pegged() {
-            let key = (MarketId(record.market), record.priority);
             self.pegged.remove(&key);
         }
+        self.stranded.remove(&key);
     }
 
     /// Counts an order that begins to wait, or ends its wait.

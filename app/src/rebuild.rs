@@ -110,6 +110,11 @@ fn check_group(state: &State, shard: &GroupShard) -> Result<(), String> {
         .iter()
         .filter_map(|(s, r)| Some(((r.end()?, r.priority), *s)));
     same("expiries", &shard.by_expiry, expiring)?;
+    let stranded = orders
+        .iter()
+        .filter(|(_, r)| state.settled(MarketId(r.market)));
+    let stranded = stranded.map(|(s, r)| ((MarketId(r.market), r.priority), *s));
+    same("orders of settled markets", &shard.stranded, stranded)?;
     check_specials(shard)?;
     check_links(shard)?;
     let mut resting = orders;

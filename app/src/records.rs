@@ -66,7 +66,7 @@ record!(MemberRecord, 1);
 record!(ProtectionRecord, 1, reusable);
 record!(FloorRecord, 1, reusable);
 record!(TradeRecord, 2);
-record!(MarkRecord, 2);
+record!(MarkRecord, 3);
 
 /// An account, with the sums over its positions and open orders that the margin check needs.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -446,6 +446,8 @@ pub(crate) struct MarkRecord {
     pub(crate) status: u8,
     /// Status + 1; 0 is none.
     pub(crate) pending_status: u8,
-    pub(crate) reserved: [u8; 6],
-    pub(crate) reserved_2: [u64; 2],
+    pub(crate) reserved: [u8; 2],
+    /// Of the settlement price: ms sampled, and the sum of index x ms.
+    pub(crate) weight: u32,
+    pub(crate) sum: i128,
 }

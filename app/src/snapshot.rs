@@ -416,6 +416,7 @@ impl Snapshot {
             index,
             last: trades.last,
             status: status_of(status),
+            expiry: spec.kind.expiry(),
             trades: trades.trades,
             open_interest,
         })

@@ -310,6 +310,7 @@ impl State {
             shard.due.seal();
             shard.slices.seal();
             shard.pegged.seal();
+            shard.stranded.seal();
             shard.reduce_only.seal();
             shard.quotes.seal();
             shard.protection_at.seal();
@@ -365,6 +366,7 @@ impl State {
                 shard.slices.discard();
                 shard.pegged.discard();
                 shard.loose.clear();
+                shard.stranded.discard();
                 shard.reduce_only.discard();
                 shard.quotes.discard();
                 shard.protection_at.discard();

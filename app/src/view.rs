@@ -189,6 +189,9 @@ pub struct MarketView {
     pub last: Ticks,
     /// What it takes.
     pub status: MarketStatus,
+    /// Block time in ms from which it is expired, if it ever is. When it is settled, its mark is the
+    /// settlement price.
+    pub expiry: Option<TimeMs>,
     /// Trades so far.
     pub trades: u64,
     /// Open interest: sum of long positions in lots; 0 for spot.

@@ -20,7 +20,7 @@ impl LotRisk {
     pub fn at(market: &MarketSpec, mark: Ticks) -> Self {
         match market.kind {
             MarketKind::Spot { .. } => Self::default(),
-            MarketKind::Perpetual => {
+            MarketKind::Perpetual | MarketKind::Future { .. } => {
                 let value = Atoms::from(mark).saturating_mul(market.tick_value);
                 Self {
                     value,

@@ -170,8 +170,8 @@ fn judge(
         return Ok(());
     }
     let position = shard.position_size(entry.owner.slot(), order.market);
-    let perpetual = market.kind == MarketKind::Perpetual;
-    if order.reduce_only && (!perpetual || reducible(order.side, position) == 0) {
+    let derivative = market.kind.is_derivative();
+    if order.reduce_only && (!derivative || reducible(order.side, position) == 0) {
         return Err(Code::ReduceOnly);
     }
     let lots = reserve(shard, entry, old.as_ref(), market, env)?;

@@ -8,7 +8,7 @@ use crate::passes::{Bundle, Entry, Env, Origin, Output, ResultAt, linked, quotes
 use crate::records::AgentRecord;
 use ballast_types::{
     Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, Linked,
-    MarketKind, Order, OrderRef, PartResult, PriceKind, PriceUpdate, Scale, Scheme,
+    MarketStatus, Order, OrderRef, PartResult, PriceKind, PriceUpdate, Scale, Scheme,
     SetMarketStatus, Transfer, Tx, TxKey,
 };
 
@@ -324,7 +324,7 @@ fn act(
         }
         Action::SetMarketStatus(status) => {
             check_authority(signed.tx.key_id, env)?;
-            env.chain.market(status.market).ok_or(Code::UnknownMarket)?;
+            check_status(status, env)?;
             out.statuses.push((key, *status));
             out.output.result(at, ActionResult::code(Code::Ok));
         }
@@ -596,10 +596,22 @@ fn check_prices(key: KeyId, prices: &[PriceUpdate], env: &Env<'_>) -> Result<(),
     check_authority(key, env)?;
     for update in prices {
         let market = env.chain.market(update.market).ok_or(Code::UnknownMarket)?;
-        let has = update.kind == PriceKind::Index || market.kind == MarketKind::Perpetual;
+        if env.live(update.market).status == MarketStatus::Settled {
+            return Err(Code::MarketExpired);
+        }
+        let has = update.kind == PriceKind::Index || market.kind.is_derivative();
         if !has || !(1..=market.max_price).contains(&update.price) {
             return Err(Code::BadPrice);
         }
+    }
+    Ok(())
+}
+
+fn check_status(change: &SetMarketStatus, env: &Env<'_>) -> Result<(), Code> {
+    env.chain.market(change.market).ok_or(Code::UnknownMarket)?;
+    let settled = env.live(change.market).status == MarketStatus::Settled;
+    if settled || change.status == MarketStatus::Settled {
+        return Err(Code::MarketExpired);
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ const DAY_MS: u64 = 86_400_000;
 pub(crate) fn check_form(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), Code> {
     let order = &entry.order;
     match env.live(order.market).status {
+        MarketStatus::Settled => return Err(Code::MarketExpired),
         MarketStatus::CancelOnly | MarketStatus::Suspended => return Err(Code::MarketCancelOnly),
         MarketStatus::PostOnly if entry.class() == Class::Take => {
             return Err(Code::MarketPostOnly);
@@ -119,7 +120,7 @@ pub(crate) fn check_price(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> 
     let order = &entry.order;
     let live = env.live(order.market);
     let reference = match market.kind {
-        MarketKind::Perpetual => live.mark,
+        MarketKind::Perpetual | MarketKind::Future { .. } => live.mark,
         MarketKind::Spot { .. } => live.index,
     };
     if market.price_band_ppm > 0 && reference != 0 && !entry.waits() {

@@ -64,7 +64,7 @@ impl Taker<'_> {
     pub(crate) fn per_lot(&self, price: Ticks) -> PerLot {
         let notional = notional(price, 1, self.market.tick_value);
         let value = match self.market.kind {
-            MarketKind::Perpetual => self.risk.value,
+            MarketKind::Perpetual | MarketKind::Future { .. } => self.risk.value,
             MarketKind::Spot { .. } => notional,
         };
         let delta = match self.order.side {

@@ -9,6 +9,7 @@ pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod close;
 pub(crate) mod credit;
+pub(crate) mod expiry;
 pub(crate) mod linked;
 pub(crate) mod matching;
 pub(crate) mod meeting;

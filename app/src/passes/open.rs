@@ -87,15 +87,34 @@ fn prices(state: &mut State, slot: u32, events: &mut Vec<Event>) -> bool {
 /// Terms of an account's open orders in a market that moved.
 type Moved = BTreeMap<(u32, MarketId), Terms>;
 
-/// Brings positions and open orders of the moved markets from the old marks to the new ones.
-pub(crate) fn revalue(state: &mut State, moved: &[MarketId], old: &[LotRisk], env: &Env<'_>) {
-    if moved.is_empty() {
-        return;
+/// Markets whose positions and open orders are worth something else than in the block before.
+pub(crate) struct Moves {
+    /// Those whose mark moved.
+    pub(crate) moved: Vec<MarketId>,
+    /// Those that are settled now: their positions are paid at the mark and end.
+    pub(crate) settled: Vec<MarketId>,
+}
+
+impl Moves {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.moved.is_empty() && self.settled.is_empty()
+    }
+
+    fn contains(&self, market: MarketId) -> bool {
+        self.moved.contains(&market) || self.settled.contains(&market)
+    }
+}
+
+/// Brings positions and open orders of the markets from the old marks to the new ones. Returns how
+/// many positions could not be settled, which the bounds of genesis make impossible.
+pub(crate) fn revalue(state: &mut State, moves: &Moves, old: &[LotRisk], env: &Env<'_>) -> u64 {
+    if moves.is_empty() {
+        return 0;
     }
     let groups = &state.groups;
     let parts: Vec<_> = groups
         .par_iter()
-        .map(|group| order_terms(group, moved, env))
+        .map(|group| order_terms(group, moves, env))
         .collect();
     let mut by_shard: Vec<Moved> = state.accounts.iter().map(|_| Moved::new()).collect();
     for (owner, market, terms) in parts.into_iter().flatten() {
@@ -104,27 +123,27 @@ pub(crate) fn revalue(state: &mut State, moved: &[MarketId], old: &[LotRisk], en
             *sum = sum.plus(terms);
         }
     }
-    state
+    let failed: Vec<u64> = state
         .accounts
         .par_iter_mut()
         .zip(by_shard)
-        .for_each(|(shard, terms)| {
-            revalue_shard(shard, moved, &terms, old, env);
-        });
+        .map(|(shard, terms)| revalue_shard(shard, moves, &terms, old, env))
+        .collect();
+    failed.into_iter().fold(0, u64::saturating_add)
 }
 
 fn order_terms(
     group: &GroupShard,
-    moved: &[MarketId],
+    moves: &Moves,
     env: &Env<'_>,
 ) -> Vec<(crate::accounts::AccountRef, MarketId, Terms)> {
-    if !group.markets.iter().any(|market| moved.contains(market)) {
+    if !group.markets.iter().any(|market| moves.contains(*market)) {
         return Vec::new();
     }
     let orders = group.orders.iter().map(|(_, order)| order);
     orders
         .filter(|order| order.remaining > 0 && !order.waiting())
-        .filter(|order| moved.contains(&MarketId(order.market)))
+        .filter(|order| moves.contains(MarketId(order.market)))
         .map(|order| {
             let market = MarketId(order.market);
             let terms = env.terms(market, order.side(), order.price, order.remaining);
@@ -135,28 +154,40 @@ fn order_terms(
 
 fn revalue_shard(
     shard: &mut AccountShard,
-    moved: &[MarketId],
+    moves: &Moves,
     terms: &Moved,
     old: &[LotRisk],
     env: &Env<'_>,
-) {
+) -> u64 {
+    let mut failed: u64 = 0;
     for slot in 0..shard.positions.len() {
         let Some(record) = shard.positions.get(slot) else {
             continue;
         };
-        let market = MarketId(record.market);
+        let (account, market) = (record.account, MarketId(record.market));
         let empty = record.size == 0 && record.open == 0;
-        if empty || !moved.contains(&market) {
+        if empty || !moves.contains(market) {
             continue;
         }
-        let fresh = terms
-            .get(&(record.account, market))
-            .copied()
-            .unwrap_or_default();
-        if let (Some(old), Some(new)) = (old.get(market.index()), env.risks.get(market.index())) {
-            shard.rework(slot, old, new, |position| position.set_terms(fresh));
+        let fresh = terms.get(&(account, market)).copied().unwrap_or_default();
+        let (Some(old), Some(new)) = (old.get(market.index()), env.risks.get(market.index()))
+        else {
+            continue;
+        };
+        let settles = moves.settled.contains(&market);
+        let mut gain = 0;
+        shard.rework(slot, old, new, |position| {
+            position.set_terms(fresh);
+            if settles {
+                gain = position.position().unrealised(new.value);
+                (position.size, position.cost) = (0, 0);
+            }
+        });
+        if gain != 0 && shard.credit(account, shard.margin_asset, gain).is_none() {
+            failed = failed.saturating_add(1);
         }
     }
+    failed
 }
 
 /// Marks the accounts that the worst subset of fills would take below maintenance. Without new marks

@@ -59,11 +59,10 @@ impl Fill {
         let (market, risk) = env.market(self.market)?;
         let terms = env.terms(self.market, self.side, self.limit, self.lots);
         let mut cash = 0_i128.saturating_sub(self.fee);
-        let perpetual = market.kind == MarketKind::Perpetual;
         shard.change(slot, self.market, risk, |record| {
             record.set_terms(record.terms().minus(terms));
             record.open = record.open.saturating_sub(self.lots);
-            if perpetual {
+            if market.kind.is_derivative() {
                 let mut position = record.position();
                 let gain = position.fill(self.side, self.lots, self.price, market.tick_value);
                 (record.size, record.cost) = (position.size, position.cost);

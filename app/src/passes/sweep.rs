@@ -17,7 +17,7 @@ use rayon::prelude::*;
 /// they do not pile up.
 const FORGET: u32 = 65_536;
 
-/// Removes expired orders; forgets floors and nonces that nothing can refer to any more.
+/// Removes expired orders and those of settled markets; forgets floors and nonces that nothing can refer to any more.
 pub(crate) fn expired(state: &mut State, env: &Env<'_>, events: &mut Vec<Event>) {
     let oldest = env.time.saturating_sub(env.chain.spec.limits.nonce_past_ms);
     let accounts = &state.accounts;
@@ -43,7 +43,9 @@ fn expired_of(group: &mut GroupShard, accounts: &[AccountShard], env: &Env<'_>) 
     for _ in 0..env.chain.spec.limits.sweep_orders {
         let by_height = group.by_expiry.range((End::Height(0), 0)..).next();
         let mut first = [group.by_expiry.first(), by_height].into_iter().flatten();
-        let Some((_, slot)) = first.find(|((end, _), _)| end.reached(env.time, env.height)) else {
+        let ended = first.find(|((end, _), _)| end.reached(env.time, env.height));
+        let ended = ended.map(|(_, slot)| slot);
+        let Some(slot) = ended.or_else(|| Some(group.stranded.first()?.1)) else {
             break;
         };
         removed.extend(remove(group, accounts, slot, Removal::Expired));

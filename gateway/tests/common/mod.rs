@@ -172,6 +172,7 @@ impl View for State {
             index: 999,
             last: 0,
             status: MarketStatus::Open,
+            expiry: None,
             trades: 5,
             open_interest: 42,
         })

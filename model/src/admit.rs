@@ -155,7 +155,12 @@ impl Model {
             }
         }
         let order = &entry.order;
-        self.check_form(entry)?;
+        let form = self.check_form(entry);
+        self.coverage.count_if(
+            form == Err(Code::MarketExpired),
+            "order in a settled market",
+        );
+        form?;
         self.check_band(entry)?;
         self.check_notional(entry)?;
         if entry.triggered.is_none() {
@@ -188,6 +193,7 @@ impl Model {
         let order = &entry.order;
         let market = self.spec.market(order.market).ok_or(Code::UnknownMarket)?;
         match self.state.statuses[order.market.index()] {
+            MarketStatus::Settled => return Err(Code::MarketExpired),
             MarketStatus::CancelOnly | MarketStatus::Suspended => {
                 return Err(Code::MarketCancelOnly);
             }
@@ -240,7 +246,9 @@ impl Model {
         let order = &entry.order;
         let market = &self.spec.markets[order.market.index()];
         let reference = match market.kind {
-            MarketKind::Perpetual => self.state.marks[order.market.index()],
+            MarketKind::Perpetual | MarketKind::Future { .. } => {
+                self.state.marks[order.market.index()]
+            }
             MarketKind::Spot { .. } => self.state.indexes[order.market.index()],
         };
         if entry.waits() || market.price_band_ppm == 0 || reference == 0 {

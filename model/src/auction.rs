@@ -166,7 +166,7 @@ impl Model {
     fn auction_reference(&self, market: MarketId) -> Ticks {
         let at = market.index();
         match self.spec.markets[at].kind {
-            MarketKind::Perpetual => self.state.marks[at],
+            MarketKind::Perpetual | MarketKind::Future { .. } => self.state.marks[at],
             MarketKind::Spot { .. } if self.state.lasts[at] != 0 => self.state.lasts[at],
             MarketKind::Spot { .. } => self.state.indexes[at],
         }

@@ -6,9 +6,9 @@ use crate::amend::Change;
 use crate::open::Unpacked;
 use crate::state::{Master, Place, atoms};
 use ballast_types::{
-    Account, AccountId, Action, ActionKey, Atoms, Cancel, Code, Event, KeyId, MarketId, Order,
-    PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus, SetProtection, TimeMs, Transfer, Tx,
-    TxKey, account_shard,
+    Account, AccountId, Action, ActionKey, Atoms, Cancel, Code, Event, KeyId, MarketId,
+    MarketStatus, Order, PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus, SetProtection,
+    TimeMs, Transfer, Tx, TxKey, account_shard,
 };
 
 /// Largest amount of a transfer, and largest notional of an agent.
@@ -261,8 +261,7 @@ impl Model {
                 Ok(())
             }
             Action::SetMarketStatus(change) => {
-                self.check_price_authority(request.key.key)?;
-                self.spec.market(change.market).ok_or(Code::UnknownMarket)?;
+                self.check_status(request.key.key, change)?;
                 intents.statuses.push((request.key, *change));
                 Ok(())
             }
@@ -369,15 +368,33 @@ impl Model {
         }
     }
 
-    fn check_prices(&self, key: KeyId, prices: &[PriceUpdate]) -> Result<(), Code> {
+    fn check_prices(&mut self, key: KeyId, prices: &[PriceUpdate]) -> Result<(), Code> {
         self.check_price_authority(key)?;
         for update in prices {
             let market = self.spec.market(update.market).ok_or(Code::UnknownMarket)?;
-            let perpetual = market.kind == ballast_types::MarketKind::Perpetual;
-            let has_price = perpetual || update.kind == PriceKind::Index;
+            if self.is_settled(update.market) {
+                self.coverage.count("price for a settled market");
+                return Err(Code::MarketExpired);
+            }
+            let has_price = market.kind.is_derivative() || update.kind == PriceKind::Index;
             if !has_price || !(1..=market.max_price).contains(&update.price) {
                 return Err(Code::BadPrice);
             }
+        }
+        Ok(())
+    }
+
+    fn check_status(&mut self, key: KeyId, change: &SetMarketStatus) -> Result<(), Code> {
+        self.check_price_authority(key)?;
+        self.spec.market(change.market).ok_or(Code::UnknownMarket)?;
+        let settled = self.is_settled(change.market);
+        let settles = change.status == MarketStatus::Settled;
+        self.coverage
+            .count_if(settled, "status for a settled market");
+        self.coverage
+            .count_if(settles && !settled, "status Settled refused");
+        if settled || settles {
+            return Err(Code::MarketExpired);
         }
         Ok(())
     }

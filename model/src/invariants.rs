@@ -1,7 +1,7 @@
 //! What must hold after every block.
 
 use crate::Model;
-use crate::state::{PlacedOrder, atoms};
+use crate::state::{PlacedOrder, Position, atoms};
 use crate::trigger;
 use ballast_types::{AssetId, Atoms, MarketId, MarketKind, MarketStatus, Side, TimeInForce};
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ impl Model {
     /// reason, orders that show what they may, pegged orders within their limits, waiting orders
     /// within their bounds, links of open orders, spot asks that are backed, quotes that stand alone
     /// and within their protections, accounts that are covered unless they are flagged, and no fill
-    /// so far that took an account below maintenance.
+    /// so far that took an account below maintenance; nothing of a settled market is held or trades.
     ///
     /// # Errors
     /// Names the first thing that does not hold, with its figures.
@@ -32,6 +32,7 @@ impl Model {
                 return Err(format!("positions of market {market} sum to {sum}"));
             }
             self.check_book(market)?;
+            self.check_settled(market)?;
         }
         for order in self.state.orders.values() {
             check_shown(order)?;
@@ -80,6 +81,32 @@ impl Model {
             return Err(format!("{pegged} pegged orders rest in market {market}"));
         }
         Ok(())
+    }
+
+    /// Nobody holds anything in a settled market, no order has come to it, and none traded.
+    fn check_settled(&self, market: MarketId) -> Result<(), String> {
+        if !self.is_settled(market) {
+            return Ok(());
+        }
+        let held = self
+            .state
+            .positions
+            .iter()
+            .filter(|((_, of), _)| *of == market);
+        for ((account, _), position) in held {
+            if *position != Position::default() {
+                return Err(format!("{account} holds {position:?} of settled {market}"));
+            }
+        }
+        let came =
+            |order: &&PlacedOrder| order.market == market && order.height == self.block.height;
+        if let Some(order) = self.placed().find(came) {
+            return Err(format!("an order came to a settled market: {order:?}"));
+        }
+        match self.block.traded.iter().find(|(_, of)| *of == market) {
+            Some((account, _)) => Err(format!("{account} traded in settled market {market}")),
+            None => Ok(()),
+        }
     }
 
     /// Links are of open orders, each in one of them, and only legs have dormant lots. Nothing

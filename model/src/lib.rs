@@ -4,7 +4,7 @@
 //! whenever it needs it. The fast application is compared with it block by block. It depends on
 //! `ballast-types` only, so that the two share encodings and nothing that decides.
 //!
-//! One file per pass: `open` with `sweep` and `trigger`, `authorise` with `transfer`, `scale` and
+//! One file per pass: `open` with `expiry`, `sweep` and `trigger`, `authorise` with `transfer`, `scale` and
 //! `linked`, `cancel` and `amend` with `quote`, `admit`, `matching` with `meeting`, `protect`, `link`,
 //! `peg`, `twap` and `auction`, `settle`; `margin` holds the formulas that they share.
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@ mod authorise;
 mod book;
 mod cancel;
 mod coverage;
+mod expiry;
 mod invariants;
 mod link;
 mod linked;

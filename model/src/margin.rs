@@ -65,7 +65,9 @@ impl Model {
         let spec = &self.spec.markets[market.index()];
         match spec.kind {
             MarketKind::Spot { .. } => 0,
-            MarketKind::Perpetual => Atoms::from(self.state.mark(market)) * spec.tick_value,
+            MarketKind::Perpetual | MarketKind::Future { .. } => {
+                Atoms::from(self.state.mark(market)) * spec.tick_value
+            }
         }
     }
 

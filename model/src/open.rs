@@ -1,4 +1,4 @@
-//! Pass 0: unpack, statuses, prices, flags. `sweep` and `trigger` hold the rest of it.
+//! Pass 0: unpack, statuses, prices, flags. `expiry`, `sweep` and `trigger` hold the rest of it.
 
 use crate::Model;
 use ballast_types::{
@@ -16,8 +16,10 @@ pub(crate) struct Unpacked {
 impl Model {
     pub(crate) fn open(&mut self, txs: &[Vec<u8>]) -> Vec<Unpacked> {
         let unpacked = self.unpack(txs);
+        self.sample();
         self.apply_statuses();
         self.apply_prices();
+        self.settle_expired();
         self.flag();
         for group in self.groups() {
             self.sweep_expired(group);

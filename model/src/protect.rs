@@ -181,7 +181,7 @@ impl Model {
         let paid = Atoms::from(maker.level) * spec.tick_value;
         let value = match spec.kind {
             MarketKind::Spot { .. } => paid,
-            MarketKind::Perpetual => self.value(maker.market),
+            MarketKind::Perpetual | MarketKind::Future { .. } => self.value(maker.market),
         };
         (paid, value * Atoms::from(sign(maker.side)))
     }

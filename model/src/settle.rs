@@ -61,7 +61,7 @@ impl Model {
                 self.state
                     .add_balance(account, margin_asset, -Atoms::from(signed) * lot_cost);
             }
-            MarketKind::Perpetual => {
+            MarketKind::Perpetual | MarketKind::Future { .. } => {
                 let position = self.state.positions.entry((account, market)).or_default();
                 let cash = trade_position(position, signed, lot_cost);
                 self.state.add_balance(account, margin_asset, cash);

@@ -2,6 +2,7 @@
 
 use crate::Model;
 use crate::admit::Entry;
+use crate::expiry::Samples;
 use crate::link::Link;
 use crate::protect::Protection;
 use crate::twap::Schedule;
@@ -149,12 +150,16 @@ pub(crate) struct State {
     pub(crate) lasts: Vec<Ticks>,
     /// By market.
     pub(crate) statuses: Vec<MarketStatus>,
+    /// Of the settlement price, by market; nothing of one that is no future.
+    pub(crate) samples: Vec<Samples>,
     /// Number of the last trade, by market.
     pub(crate) trades: Vec<u64>,
     /// Prices that take effect in the next block, or when the market is no longer suspended.
     pub(crate) pending: BTreeMap<(MarketId, PriceKind), Ticks>,
     /// Statuses that take effect in the next block.
     pub(crate) pending_statuses: BTreeMap<MarketId, MarketStatus>,
+    /// Time of the block before.
+    pub(crate) time: TimeMs,
     pub(crate) fee_pool: Atoms,
     /// Orders that got an id so far.
     pub(crate) ids: u64,
@@ -223,9 +228,11 @@ impl State {
             indexes: spec.markets.iter().map(|market| market.mark).collect(),
             lasts: vec![0; spec.markets.len()],
             statuses: vec![MarketStatus::Open; spec.markets.len()],
+            samples: vec![Samples::default(); spec.markets.len()],
             trades: vec![0; spec.markets.len()],
             pending: BTreeMap::new(),
             pending_statuses: BTreeMap::new(),
+            time: spec.genesis_time,
             fee_pool: 0,
             ids: 0,
             priorities: 0,
@@ -279,7 +286,7 @@ impl State {
 }
 
 impl PlacedOrder {
-    /// True when it may not trade any more.
+    /// True when it may not trade any more. (In a settled market nothing does.)
     pub(crate) fn is_dead(&self, time: TimeMs, height: u64) -> bool {
         match self.tif {
             TimeInForce::Gtt(end) => end <= time,

@@ -4,41 +4,82 @@
 use crate::Model;
 use crate::margin::{Open, Rate};
 use crate::state::PlacedOrder;
-use ballast_types::{Account, GroupId, OrderId, Removal, TimeInForce, TimeMs};
+use ballast_types::{Account, GroupId, MarketId, OrderId, Removal, TimeInForce, TimeMs};
 use std::cmp::Reverse;
 
+/// Why an order is dead, in the order in which dead orders leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Death {
+    Time(TimeMs),
+    Height(u64),
+    Market(MarketId),
+}
+
 impl Model {
-    /// Dead orders of a group: those with a time as end before those with a height.
+    /// Dead orders of a group: those with a time as end before those with a height, then those that
+    /// are dead only because their market is settled.
     pub(crate) fn sweep_expired(&mut self, group: GroupId) {
-        let (time, height) = (self.block.time, self.block.height);
-        let mut dead: Vec<_> = self
+        let mut dead: Vec<(Death, u64, OrderId)> = self
             .placed()
-            .filter(|order| order.is_dead(time, height))
             .filter(|order| self.group_of(order.market) == group)
-            .map(|order| match order.tif {
-                TimeInForce::Gtb(end) => ((true, end), order.priority, order.id),
-                TimeInForce::Gtt(end) => ((false, end), order.priority, order.id),
-                _ => unreachable!("without an end it never dies"),
-            })
+            .filter_map(|order| Some((self.death(order)?, order.priority, order.id)))
             .collect();
         dead.sort_unstable();
         if dead.len() > self.sweep_quota() {
             self.coverage.count("expired sweep stopped by its quota");
         }
         let mut quota = self.sweep_quota();
-        for ((by_height, _), _, id) in dead {
+        for (death, _, id) in dead {
             // A link may have taken it off already.
-            if quota == 0 || !self.is_placed(id) {
+            if !self.is_placed(id) {
+                continue;
+            }
+            if quota == 0 {
+                let left = matches!(death, Death::Market(_));
+                self.coverage
+                    .count_if(left, "sweep of a settled market stopped by its quota");
                 continue;
             }
             quota -= 1;
-            self.coverage.count(if by_height {
-                "order swept by its height"
-            } else {
-                "order swept by its time"
-            });
+            self.count_swept(death, id);
             let events = self.remove_now(id, Removal::Expired);
             self.block.events.extend(events);
+        }
+    }
+
+    /// Why an order is dead; `None` while it is not.
+    fn death(&self, order: &PlacedOrder) -> Option<Death> {
+        match order.tif {
+            TimeInForce::Gtt(end) if end <= self.block.time => Some(Death::Time(end)),
+            TimeInForce::Gtb(end) if end <= self.block.height => Some(Death::Height(end)),
+            _ if self.is_settled(order.market) => Some(Death::Market(order.market)),
+            _ => None,
+        }
+    }
+
+    fn count_swept(&mut self, death: Death, id: OrderId) {
+        let name = match death {
+            Death::Time(_) => "order swept by its time",
+            Death::Height(_) => "order swept by its height",
+            Death::Market(_) => "order swept by its market",
+        };
+        self.coverage.count(name);
+        if !matches!(death, Death::Market(_)) {
+            return;
+        }
+        let waiting = self.state.waiting.get(&id);
+        let peg = self.state.orders.get(&id).is_some_and(|o| o.peg.is_some());
+        let twap = waiting.is_some_and(|waiting| waiting.twap.is_some());
+        let trigger = waiting.is_some_and(|waiting| waiting.trigger.is_some());
+        let linked = self.link(id).is_some();
+        for (kind, is) in [
+            ("pegged", peg),
+            ("TWAP", twap),
+            ("triggered", trigger),
+            ("linked", linked),
+        ] {
+            let name = format!("{kind} order swept by its market");
+            self.coverage.count_if(is, &name);
         }
     }
 

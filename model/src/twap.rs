@@ -141,7 +141,7 @@ impl Model {
     fn slice_bound(&self, placed: &PlacedOrder, tolerance_ppm: u32) -> Option<Ticks> {
         let at = placed.market.index();
         let near = match self.spec.markets[at].kind {
-            MarketKind::Perpetual => self.state.marks[at],
+            MarketKind::Perpetual | MarketKind::Future { .. } => self.state.marks[at],
             MarketKind::Spot { .. } if self.state.indexes[at] != 0 => self.state.indexes[at],
             MarketKind::Spot { .. } => self.state.lasts[at],
         };

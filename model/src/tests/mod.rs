@@ -17,7 +17,7 @@ mod twap_rules;
 use crate::Model;
 use crate::workload::{test_secrets, test_spec};
 use ballast_types::{
-    Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Event, Lots, MarketId,
+    Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Event, Lots, MarketId, MarketKind,
     MarketStatus, Order, OrderId, PriceKind, PriceUpdate, Secret, SetMarketStatus, Side, Ticks,
     TxBody, TxResult, chain_hash, sign_native, tx_hash,
 };
@@ -63,6 +63,10 @@ impl World {
             market.price_band_ppm = 0;
             market.min_notional = 0;
             market.max_notional = 0;
+            // No market expires unless a test says when.
+            if let MarketKind::Future { expiry } = &mut market.kind {
+                *expiry = u64::MAX;
+            }
         }
         spec.limits.bucket_tokens = 1_000;
         spec.limits.open_orders = 5;

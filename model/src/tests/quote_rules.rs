@@ -187,7 +187,7 @@ fn quotes_have_bounds() {
     let perp = quote(BTC_PERP, Some((990, 3)), None);
     let spot = quote(BTC_SPOT, Some((990, 3)), None);
     let eth = quote(ETH_PERP, Some((990, 3)), None);
-    let unknown = quote(MarketId(9), None, None);
+    let unknown = quote(MarketId(99), None, None);
     let with = |change: fn(&mut Quotes)| {
         let mut quotes = quotes(&[spot, perp]);
         change(&mut quotes);

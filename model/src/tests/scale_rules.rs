@@ -130,7 +130,7 @@ fn a_scale_has_bounds() {
 fn an_unknown_market_and_an_agents_scope_refuse_parts() {
     let mut world = World::new();
     let order = Order {
-        market: MarketId(9),
+        market: MarketId(99),
         ..scale(0, 0, 0).order
     };
     let unknown = Scale {

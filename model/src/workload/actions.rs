@@ -38,12 +38,17 @@ impl Workload {
     pub(super) fn market(&mut self) -> MarketId {
         let count = u64::try_from(self.spec.markets.len()).unwrap_or(1);
         let beyond = u64::from(self.rng.one_in(60));
-        // Batch markets are the last two, and seldom.
-        let batch = self.rng.one_in(8);
-        let known = if batch {
-            count - 1 - self.rng.below(2)
+        // Batch markets and futures are seldom, and settled ones more so.
+        let known = match self.rng.below(24) {
+            0..=2 => self.rng.range(5, 6),
+            3..=6 => self.rng.range(7, count - 1),
+            _ => self.rng.below(5),
+        };
+        let settled = u32::try_from(known).is_ok_and(|known| self.is_settled(MarketId(known)));
+        let known = if settled && !self.rng.one_in(8) {
+            self.rng.below(5)
         } else {
-            self.rng.below(count - 2)
+            known
         };
         MarketId(u32::try_from(known + beyond * count).unwrap_or(u32::MAX))
     }

@@ -47,12 +47,13 @@ impl Workload {
         let mut updates = Vec::new();
         for _ in 0..count {
             let index = self.rng.one_in(2);
-            let (kind, markets): (_, &[u32]) = if index {
-                (PriceKind::Index, &[0, 1, 2, 3, 4, 5])
+            let kind = if index {
+                PriceKind::Index
             } else {
-                (PriceKind::Mark, &[1, 3, 4, 5])
+                PriceKind::Mark
             };
-            let market = MarketId(self.rng.pick(markets));
+            let markets = self.priced(kind);
+            let market = self.rng.pick(&markets);
             let price = self.moved(market, kind, 40);
             updates.push(PriceUpdate {
                 market,
@@ -68,12 +69,13 @@ impl Workload {
 
     /// A jump of one mark, or of one index.
     pub(super) fn jump(&mut self) -> Vec<PriceUpdate> {
-        let (kind, markets): (_, &[u32]) = if self.rng.one_in(3) {
-            (PriceKind::Index, &[0, 1, 2, 3, 4, 5])
+        let kind = if self.rng.one_in(3) {
+            PriceKind::Index
         } else {
-            (PriceKind::Mark, &[1, 3, 4, 5])
+            PriceKind::Mark
         };
-        let market = MarketId(self.rng.pick(markets));
+        let markets = self.priced(kind);
+        let market = self.rng.pick(&markets);
         let price = self.moved(market, kind, 4);
         vec![PriceUpdate {
             market,
@@ -111,7 +113,8 @@ impl Workload {
     pub(super) fn reopen(&mut self) -> Vec<Vec<u8>> {
         let mut actions = Vec::new();
         for (market, status) in (0..).map(MarketId).zip(self.statuses.clone()) {
-            if status != MarketStatus::Open && self.rng.one_in(2) {
+            let shut = !matches!(status, MarketStatus::Open | MarketStatus::Settled);
+            if shut && self.rng.one_in(2) {
                 let open = MarketStatus::Open;
                 let next = match status {
                     MarketStatus::Auction => [MarketStatus::PostOnly, MarketStatus::CancelOnly],

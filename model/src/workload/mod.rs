@@ -6,6 +6,7 @@ mod auctions;
 mod authority;
 mod bad;
 mod cosmos;
+mod futures;
 mod links;
 mod quotes;
 mod rng;
@@ -152,11 +153,12 @@ impl Workload {
     /// The next block, of about `size` transactions.
     pub fn next_block(&mut self, size: u64) -> NextBlock {
         self.height += 1;
-        self.time += self.rng.range(100, 1_500);
+        self.time = self.next_time();
         let mut txs = self.hit_squeezed();
         txs.extend(self.hit_linked());
         txs.extend(self.tick());
         txs.extend(self.reopen());
+        txs.extend(self.futures());
         for _ in 0..2 {
             txs.extend(self.touch_waiting());
         }
@@ -212,6 +214,12 @@ impl Workload {
             }
             Event::Index { market, price } => set(&mut self.indexes, *market, *price),
             Event::Status { market, status } => set(&mut self.statuses, *market, *status),
+            Event::Settled { market, price } => {
+                self.marks_moved = true;
+                set(&mut self.marks, *market, *price);
+                set(&mut self.indexes, *market, *price);
+                set(&mut self.statuses, *market, MarketStatus::Settled);
+            }
             Event::Agent {
                 account,
                 key,

@@ -3,8 +3,8 @@
 use super::Workload;
 use super::actions::EDGES;
 use ballast_types::{
-    Account, Action, GroupId, Lots, MarketId, MarketKind, Order, PostOnly, Quote, QuoteSide,
-    Quotes, Scale, SetProtection, Side, Ticks, TimeInForce,
+    Account, Action, GroupId, Lots, MarketId, Order, PostOnly, Quote, QuoteSide, Quotes, Scale,
+    SetProtection, Side, Ticks, TimeInForce,
 };
 
 impl Workload {
@@ -47,10 +47,12 @@ impl Workload {
         }
     }
 
-    fn markets_of(&self, group: GroupId) -> Vec<MarketId> {
+    /// Settled ones seldom.
+    fn markets_of(&mut self, group: GroupId) -> Vec<MarketId> {
+        let late = self.rng.one_in(12);
         let markets = (0..).map(MarketId).zip(&self.spec.markets);
         markets
-            .filter(|(_, market)| market.group == group)
+            .filter(|(id, market)| market.group == group && (late || !self.is_settled(*id)))
             .map(|(id, _)| id)
             .collect()
     }
@@ -220,7 +222,7 @@ impl Workload {
             let spot = self
                 .spec
                 .market(market)
-                .is_some_and(|market| market.kind != MarketKind::Perpetual);
+                .is_some_and(|market| !market.kind.is_derivative());
             let order = Order {
                 size: self.rng.signed(5, if spot { 150 } else { 60 }),
                 tif: self.rng.pick(&[
@@ -244,7 +246,7 @@ impl Workload {
             return Vec::new();
         };
         let (group, tick_value) = (spec.group, spec.tick_value);
-        let perpetual = spec.kind == MarketKind::Perpetual;
+        let perpetual = spec.kind.is_derivative();
         let mut side = self.rng.pick(&[Side::Buy, Side::Sell]);
         let (mark, mut size) = (self.mark(market), self.rng.signed(4, 20));
         let mut lots = self.rng.signed(2, size);

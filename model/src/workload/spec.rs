@@ -2,8 +2,10 @@
 
 use ballast_types::{
     Account, AssetId, AssetSpec, Atoms, ChainSpec, GroupId, GroupSpec, Limits, MarketKind,
-    MarketSpec, Matching, Secret, Sharing, ValidatorSpec,
+    MarketSpec, Matching, SETTLEMENT_WINDOW_MS, Secret, Sharing, TimeMs, ValidatorSpec,
 };
+
+const GENESIS_TIME: TimeMs = 1_700_000_000_000;
 
 /// Keys of the masters of [`test_spec`]: four of each kind. The first is the price authority.
 pub fn test_secrets() -> Vec<Secret> {
@@ -12,7 +14,8 @@ pub fn test_secrets() -> Vec<Secret> {
     ed25519.chain(secp256k1).collect()
 }
 
-/// USDC (margin), BTC and ETH; spot and perpetuals in three groups.
+/// USDC (margin), BTC and ETH; spot, perpetuals and futures in three groups. One future expires soon
+/// after genesis, one in half an hour and a little, one has when the chain begins.
 pub fn test_spec() -> ChainSpec {
     let secrets = test_secrets();
     let mut balances = Vec::new();
@@ -30,7 +33,7 @@ pub fn test_spec() -> ChainSpec {
     let authority = secrets.iter().map(Secret::id).take(1).collect();
     ChainSpec {
         chain_id: "ballast-test".to_owned(),
-        genesis_time: 1_700_000_000_000,
+        genesis_time: GENESIS_TIME,
         limits: tight_limits(accounts),
         account_shards: 4,
         margin_asset: AssetId(0),
@@ -107,6 +110,15 @@ fn markets() -> Vec<MarketSpec> {
     for shared in [3, 5] {
         markets[shared].sharing = Sharing::ProRata;
     }
+    for (symbol, group, tick_value, after) in [
+        ("BTC-SOON", 0, 400, 14_000),
+        ("ETH-HALF", 1, 300, SETTLEMENT_WINDOW_MS + 22_000),
+        ("SOL-PAST", 2, 80, 0),
+    ] {
+        let expiry = GENESIS_TIME + after;
+        let kind = MarketKind::Future { expiry };
+        markets.push(market(symbol, group, kind, tick_value));
+    }
     markets[1].max_size = 1 << 44;
     markets[3].maker_fee_ppm = -110;
     markets[4].self_trade = true;
@@ -119,7 +131,7 @@ fn markets() -> Vec<MarketSpec> {
 }
 
 fn market(symbol: &str, group: u16, kind: MarketKind, tick_value: Atoms) -> MarketSpec {
-    let perpetual = kind == MarketKind::Perpetual;
+    let perpetual = kind.is_derivative();
     MarketSpec {
         symbol: symbol.to_owned(),
         group: GroupId(group),

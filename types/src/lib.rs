@@ -34,8 +34,8 @@ pub use limits::Limits;
 pub use order_key::{ActionKey, Class, GroupKey, Rank, TxKey, account_shard, claim_ticket, ticket};
 pub use sig::{Check, Secret, ingress_sign_hash, verify, verify_batch, verify_ingress};
 pub use spec::{
-    AssetSpec, ChainSpec, GroupSpec, MarketKind, MarketSpec, Matching, SETTLEMENT_WINDOW_MS, Sharing,
-    ValidatorSpec, chain_hash,
+    AssetSpec, ChainSpec, GroupSpec, MarketKind, MarketSpec, Matching, SETTLEMENT_WINDOW_MS,
+    Sharing, ValidatorSpec, chain_hash,
 };
 pub use tx::{
     Decoded, Scheme, TAG_BUNDLE, TAG_COSMOS, TAG_NATIVE, TAG_RESERVED, Tx, TxBody, TxHash, decode,

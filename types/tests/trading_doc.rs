@@ -13,10 +13,10 @@ use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Code, Condition, Decoded,
     Distance, GroupId, Hash, LinkKind, LinkRule, Linked, MarketId, MarketStatus, MsgActionsBody,
     Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, PublicKey,
-    Quote, QuoteSide, Quotes, Scale, Scheme, Secret, SelfTrade, SelfTradeScope, SetAgent,
-    SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger, Twap, Tx, TxBody,
-    chain_hash, decode, decode_bundle, encode_bundle, ingress_sign_hash, native_sign_hash,
-    sign_native, tx_hash, verify, verify_ingress,
+    Quote, QuoteSide, Quotes, SETTLEMENT_WINDOW_MS, Scale, Scheme, Secret, SelfTrade,
+    SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger,
+    Twap, Tx, TxBody, chain_hash, decode, decode_bundle, encode_bundle, ingress_sign_hash,
+    native_sign_hash, sign_native, tx_hash, verify, verify_ingress,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -543,6 +543,7 @@ fn enums_of_prices() -> [Numbered; 5] {
         MarketStatus::CancelOnly,
         MarketStatus::Suspended,
         MarketStatus::Auction,
+        MarketStatus::Settled,
     ];
     [
         (
@@ -564,7 +565,7 @@ fn enums_of_prices() -> [Numbered; 5] {
         ),
         (
             bytes(&statuses),
-            "market status | 0 open, 1 post-only, 2 cancel-only, 3 suspended, 4 auction",
+            "market status | 0 open, 1 post-only, 2 cancel-only, 3 suspended, 4 auction, 5 settled",
         ),
     ]
 }
@@ -583,6 +584,25 @@ fn enums_have_the_numbers_of_the_table() {
     let trail = [2, 1, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(prices[1].0[2], trail);
     assert_eq!(prices[2].0[0].len(), 9);
+}
+
+/// By the rule of execution.md.
+#[test]
+fn the_future_is_settled_as_shown() {
+    let minute = 60_000;
+    let weight = i128::from(SETTLEMENT_WINDOW_MS);
+    assert_eq!(weight, 30 * minute);
+    let sum = 1_000_000 * 20 * minute + 1_003_001 * 10 * minute;
+    let price = (sum + weight / 2) / weight;
+    let cost = 500 * 995_000 * 10;
+    let gain = 500 * price * 10 - cost;
+    assert_eq!((price, cost, gain), (1_001_000, 4_975_000_000, 30_000_000));
+    for shown in [
+        "(1,000,000 * 1,200,000 ms + 1,003,001 * 600,000 ms + 900,000) / 1,800,000 = 1,001,000\n",
+        "`500 * 1,001,000 * 10 - 4,975,000,000 = 30,000,000`",
+    ] {
+        assert!(DOC.contains(shown), "{shown}");
+    }
 }
 
 #[test]

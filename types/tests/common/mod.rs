@@ -300,6 +300,7 @@ pub fn action() -> impl Strategy<Value = Action> {
         MarketStatus::CancelOnly,
         MarketStatus::Suspended,
         MarketStatus::Auction,
+        MarketStatus::Settled,
     ]);
     prop_oneof![
         any_order().prop_map(Action::Order),

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 const NONE_VERIFIED: &(dyn Fn(&TxHash) -> bool + Sync) = &|_| false;
-const GENESIS: u64 = 1_700_000_000_000;
+pub const GENESIS: u64 = 1_700_000_000_000;
 
 /// The perpetual, with mark 1,000, and the spot market, without an index.
 pub const PERP: MarketId = MarketId(0);
@@ -107,6 +107,8 @@ pub struct Chain {
     spec: ChainSpec,
     pub height: u64,
     nonce: u64,
+    /// Ms that were skipped.
+    skipped: u64,
 }
 
 /// (price, shown size).
@@ -149,11 +151,17 @@ impl Chain {
             spec,
             height: 0,
             nonce: 0,
+            skipped: 0,
         }
     }
 
     pub fn time(&self) -> u64 {
-        GENESIS + 1_000 * self.height
+        GENESIS + 1_000 * self.height + self.skipped
+    }
+
+    /// The next block is so many ms after genesis.
+    pub fn skip_to(&mut self, ms: u64) {
+        self.skipped = ms - 1_000 * (self.height + 1);
     }
 
     /// Executes a block in which each account sends its actions.
@@ -210,7 +218,7 @@ impl Chain {
             chain: chain_hash(&self.spec.chain_id),
             account,
             key: secret.public(),
-            nonce: GENESIS + self.nonce,
+            nonce: GENESIS + self.skipped + self.nonce,
             expiry: u64::MAX,
             actions: actions.to_vec(),
         };

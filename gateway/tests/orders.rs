@@ -12,7 +12,7 @@ use ballast_types::{
 };
 use common::client::{Ws, get, reach};
 use common::keys::{ask_as, proof};
-use common::{PERP, World, ask, fill, start};
+use common::{EXPIRY, FUTURE, PERP, World, ask, fill, start};
 use serde_json::{Value, json};
 
 const ICEBERG: OrderId = OrderId(1);
@@ -300,4 +300,47 @@ async fn prices_and_status_of_a_market_come_on_a_channel() {
         update["seq"].as_u64(),
         snapshot["seq"].as_u64().map(|seq| seq + 1)
     );
+}
+
+#[tokio::test]
+async fn a_future_is_listed_with_its_expiry_and_is_settled_once() {
+    let gateway = start().await;
+    let mut world = World::new();
+    gateway.publish(world.block(vec![], vec![], &[]));
+    reach(&gateway, 1).await;
+    let (_, listed) = get(&gateway, "/v1/markets").await;
+    let listed = ["kind", "expiry", "base", "lot_atoms"]
+        .map(|name| [0, 1, 2].map(|at| listed["markets"][at][name].clone()));
+    let expected = [
+        [json!("perpetual"), json!("spot"), json!("future")],
+        [json!(null), json!(null), json!(EXPIRY)],
+        [json!(null), json!("BTC"), json!(null)],
+        [json!(null), json!("10000"), json!(null)],
+    ];
+    assert_eq!(listed, expected);
+
+    let mut ws = Ws::connect(gateway.ws_addr()).await;
+    ws.subscribe("market", "BTC-DEC26").await;
+    ws.recv().await;
+    let settled = Event::Settled {
+        market: FUTURE,
+        price: 1_021,
+    };
+    gateway.publish(world.block(vec![], vec![settled], &[]));
+    let update = ws.recv().await;
+    let told = ["mark", "mark_decimal", "index", "last", "status"].map(|name| &update[name]);
+    let expected = [
+        &json!(1_021),
+        &json!("510.5"),
+        &json!(1_021),
+        &json!(0),
+        &json!("settled"),
+    ];
+    assert_eq!(told, expected);
+    reach(&gateway, 2).await;
+    let (_, block) = get(&gateway, "/v1/blocks/2").await;
+    let row = json!({
+        "type": "settled", "market": "BTC-DEC26", "price": 1_021, "price_decimal": "510.5",
+    });
+    assert_eq!(block["events"], json!([row]));
 }

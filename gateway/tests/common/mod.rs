@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 pub const PERP: MarketId = MarketId(0);
 pub const SPOT: MarketId = MarketId(1);
+pub const FUTURE: MarketId = MarketId(2);
+pub const EXPIRY: TimeMs = 1_798_185_600_000;
 pub const USDC: AssetId = AssetId(0);
 
 pub type Levels = Vec<(Side, Ticks, Lots)>;
@@ -74,6 +76,12 @@ pub fn spec() -> Arc<ChainSpec> {
         markets: vec![
             market("BTC-PERP", MarketKind::Perpetual, "0.1", "0.001"),
             market("BTC-USDC", spot, "0.01", "0.0001"),
+            market(
+                "BTC-DEC26",
+                MarketKind::Future { expiry: EXPIRY },
+                "0.5",
+                "0.001",
+            ),
         ],
         price_authorities: vec![],
         validators: vec![],
@@ -172,7 +180,7 @@ impl View for State {
             index: 999,
             last: 0,
             status: MarketStatus::Open,
-            expiry: None,
+            expiry: (market == FUTURE).then_some(EXPIRY),
             trades: 5,
             open_interest: 42,
         })
@@ -187,7 +195,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let books = [PERP, SPOT]
+        let books = [PERP, SPOT, FUTURE]
             .into_iter()
             .map(|market| (market, Default::default()))
             .collect();

@@ -1,5 +1,6 @@
 mod book_rules;
 mod cancel_rules;
+mod expiry_rules;
 mod iceberg_rules;
 mod link_rules;
 mod margin_rules;

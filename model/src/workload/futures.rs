@@ -3,8 +3,8 @@
 use super::Workload;
 use super::actions::EDGES;
 use ballast_types::{
-    Account, Action, MarketId, MarketStatus, Order, PostOnly, PriceKind, PriceUpdate,
-    SetMarketStatus, Side, TimeInForce, TimeMs,
+    Account, Action, LinkKind, LinkRule, Linked, MarketId, MarketStatus, Order, PostOnly,
+    PriceKind, PriceUpdate, SetMarketStatus, Side, TimeInForce, TimeMs,
 };
 
 /// Time after genesis at which no block comes for a while, in ms.
@@ -62,8 +62,8 @@ impl Workload {
                 let action = self.left_in(account, market);
                 txs.push(self.native_of(account, vec![action]));
             }
-            if expiry < self.time + 2_000 {
-                txs.extend(self.before_expiry(account, market));
+            if expiry < self.time + 2_500 {
+                txs.push(self.before_expiry(account, market));
             }
         }
         let settled = (0..).map(MarketId).take(self.spec.markets.len());
@@ -116,19 +116,32 @@ impl Workload {
             max_fills: self.spec.limits.max_fills,
             ..Order::limit(market, side, price, self.rng.signed(4, 12))
         };
-        match self.rng.below(6) {
+        let stays = Order {
+            tif: TimeInForce::Gtc,
+            ..order
+        };
+        match self.rng.below(8) {
             0 => Action::Order(self.with_trigger(order)),
             1 => Action::Order(self.with_twap(order)),
-            2 => Action::Order(self.with_peg(order)),
-            3 => {
+            2..=3 => Action::Order(self.with_peg(stays)),
+            4 => Action::Linked(Linked {
+                kind: LinkKind::Oto,
+                rule: LinkRule::FirstHit,
+                order: stays,
+                legs: vec![Order {
+                    side: side.opposite(),
+                    ..stays
+                }],
+            }),
+            5 => {
                 let mut linked = self.linked(account);
-                linked.order = order;
+                linked.order.market = market;
                 for leg in &mut linked.legs {
                     leg.market = market;
                 }
                 Action::Linked(linked)
             }
-            4 => Action::Order(Order {
+            6 => Action::Order(Order {
                 display: Some(2),
                 ..order
             }),
@@ -137,35 +150,29 @@ impl Workload {
     }
 
     /// What changes in the last blocks of a future: it is suspended with prices that wait, or it
-    /// collects and its book is crossed.
-    fn before_expiry(&mut self, account: Account, market: MarketId) -> Vec<Vec<u8>> {
-        let status = match self.rng.below(4) {
-            0 => MarketStatus::Suspended,
-            1 => MarketStatus::Auction,
-            _ => return Vec::new(),
-        };
+    /// collects, and its book is crossed.
+    fn before_expiry(&mut self, account: Account, market: MarketId) -> Vec<u8> {
+        let mark = self.mark(market);
+        if self.statuses.get(market.index()) == Some(&MarketStatus::Auction) {
+            let crossing = [Side::Buy, Side::Sell].map(|side| {
+                let direction = if side == Side::Buy { 1 } else { -1 };
+                let order = Order::limit(market, side, mark + direction * 5, 4);
+                let max_fills = self.spec.limits.max_fills;
+                Action::Order(Order { max_fills, ..order })
+            });
+            return self.native_of(account, crossing.to_vec());
+        }
+        let (suspended, auction) = (MarketStatus::Suspended, MarketStatus::Auction);
+        let open = MarketStatus::Open;
+        let status = self.rng.pick(&[suspended, auction, auction, open, open]);
+        let change = Action::SetMarketStatus(SetMarketStatus { market, status });
         let updates = [PriceKind::Mark, PriceKind::Index].map(|kind| PriceUpdate {
             market,
             kind,
-            price: self.mark(market) + 50,
+            price: mark + 50,
         });
-        let change = SetMarketStatus { market, status };
-        let actions = vec![
-            Action::SetMarketStatus(change),
-            Action::SetPrices(updates.to_vec()),
-        ];
-        let mark = self.mark(market);
-        let crossing = [Side::Buy, Side::Sell].map(|side| {
-            let direction = if side == Side::Buy { 1 } else { -1 };
-            let order = Order::limit(market, side, mark + direction * 5, 4);
-            let max_fills = self.spec.limits.max_fills;
-            Action::Order(Order { max_fills, ..order })
-        });
-        let authority = self.authority();
-        vec![
-            self.native_of(authority, actions),
-            self.native_of(account, crossing.to_vec()),
-        ]
+        let prices = Action::SetPrices(updates.to_vec());
+        self.native_of(self.authority(), vec![change, prices])
     }
 
     /// Orders, prices and statuses for a market that is settled.

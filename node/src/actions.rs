@@ -234,7 +234,7 @@ pub struct AgentSpec {
 #[derive(Clone, Debug, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PricesSpec {
-    /// A market and its price: of a perpetual the mark, with `index:` in front the index of any
+    /// A market and its price: of a perpetual or future the mark, with `index:` in front the index of any
     #[arg(value_name = "[index:]MARKET=PRICE", required = true)]
     pub prices: Vec<String>,
 }
@@ -327,6 +327,9 @@ pub enum StatusName {
     Suspended,
     /// Orders that rest, for an auction when it opens again.
     Auction,
+    /// Nothing any more. It is read only to say that no action sets it.
+    #[value(hide = true)]
+    Settled,
 }
 
 /// A dead man's switch.

@@ -172,12 +172,20 @@ impl GenesisFile {
 
     /// CometBFT's chain id and time, or stand-ins for an `app_state` alone.
     fn chain_id_and_time(&self) -> (&str, u64) {
-        let Some(chain) = &self.chain else {
-            return ("app-state", 0);
-        };
-        let since_epoch = chain.genesis_time.duration_since(UNIX_EPOCH);
-        let ms = since_epoch.unwrap_or_default().as_millis();
-        (&chain.chain_id, u64::try_from(ms).unwrap_or(u64::MAX))
+        let chain_id = self
+            .chain
+            .as_ref()
+            .map_or("app-state", |chain| &chain.chain_id);
+        (chain_id, self.genesis_time())
+    }
+
+    /// The time before the first block in ms since 1970; 0 when the file does not say.
+    pub fn genesis_time(&self) -> u64 {
+        self.chain.as_ref().map_or(0, |chain| {
+            let since_epoch = chain.genesis_time.duration_since(UNIX_EPOCH);
+            let ms = since_epoch.unwrap_or_default().as_millis();
+            u64::try_from(ms).unwrap_or(u64::MAX)
+        })
     }
 }
 

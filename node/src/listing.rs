@@ -284,6 +284,12 @@ impl Listing {
             StatusName::CancelOnly => MarketStatus::CancelOnly,
             StatusName::Suspended => MarketStatus::Suspended,
             StatusName::Auction => MarketStatus::Auction,
+            StatusName::Settled => {
+                return Err(Error::Field(
+                    "status: settled is what a market is once it has expired; no action sets it"
+                        .to_owned(),
+                ));
+            }
         };
         let market = MarketId(self.market(&spec.market)?.id);
         Ok(SetMarketStatus { market, status })

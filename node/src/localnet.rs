@@ -126,7 +126,8 @@ pub fn new_chain_id(prefix: &str) -> Result<String, getrandom::Error> {
     Ok(format!("{prefix}-{}", hex::encode(bytes)))
 }
 
-/// The genesis file of a demo network.
+/// The genesis file of a demo network; with `future`, also of a future on BTC that expires so long
+/// after genesis.
 ///
 /// # Errors
 /// When it would not be valid, which names the field.
@@ -134,6 +135,7 @@ pub fn demo_genesis(
     chain_id: &str,
     accounts: &[KeyRecord],
     validators: Vec<GenesisValidator>,
+    future: Option<Duration>,
 ) -> Result<GenesisFile, ballast_genesis::Error> {
     let owner = |record: &KeyRecord| {
         record
@@ -150,13 +152,24 @@ pub fn demo_genesis(
     let funded: Vec<_> = owners.iter().map(|owner| Account::new(*owner, 0)).collect();
     let authority = owners.first().copied().unwrap_or_default();
     let genesis = ballast_genesis::demo(&funded, authority, validators);
-    let file = GenesisFile::new(chain_id.to_owned(), SystemTime::now(), genesis);
+    let mut file = GenesisFile::new(chain_id.to_owned(), SystemTime::now(), genesis);
+    if let Some(lifetime) = future {
+        let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+        let expiry = file.genesis_time().saturating_add(lifetime);
+        let market = ballast_genesis::demo_future(expiry);
+        file.genesis.markets.push(market);
+    }
     file.validate_draft()?;
     Ok(file)
 }
 
 /// Writes a new network into an empty home; its settings are last, so that it is whole or absent.
-pub fn create(home: &LocalnetHome, settings: &Settings) -> Result<(), Error> {
+/// `future` is as for [`demo_genesis`].
+pub fn create(
+    home: &LocalnetHome,
+    settings: &Settings,
+    future: Option<Duration>,
+) -> Result<(), Error> {
     let mut nodes = Vec::new();
     let mut validators = Vec::new();
     for node in 0..settings.validators {
@@ -170,7 +183,7 @@ pub fn create(home: &LocalnetHome, settings: &Settings) -> Result<(), Error> {
         });
         nodes.push((keys, ingress));
     }
-    let genesis = demo_genesis(&settings.chain_id, &settings.accounts, validators)?;
+    let genesis = demo_genesis(&settings.chain_id, &settings.accounts, validators, future)?;
     let path = home::genesis_path(home.path());
     let genesis = genesis.to_text().map_err(|error| Error::Io {
         path,
@@ -284,12 +297,15 @@ mod tests {
         let pause = Duration::from_millis(30);
         // Ports of which nothing is known but that they are rarely used.
         let settings = Settings::generate(4, 20_100, Mempool::App, pause).expect("randomness");
-        create(&home, &settings).expect("writes");
+        let lifetime = Duration::from_secs(3600);
+        create(&home, &settings, Some(lifetime)).expect("writes");
 
         let file = genesis_file::read(&home::genesis_path(&home.node(2))).expect("reads");
         let spec = file.validate().expect("valid").into_spec();
         assert_eq!(spec.chain_id, settings.chain_id);
         assert_eq!(spec.validators.len(), 4);
+        let expiry = spec.markets.last().and_then(|market| market.kind.expiry());
+        assert_eq!(expiry, Some(spec.genesis_time + 3_600_000));
         for node in 0..4 {
             let keys = home::read_keys(&home.node(node)).expect("reads");
             let ingress = settings::ingress_key(&home.node(node)).expect("reads");

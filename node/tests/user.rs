@@ -4,6 +4,8 @@
 
 mod common;
 
+#[path = "user/futures.rs"]
+mod futures;
 #[path = "user/orders.rs"]
 mod orders;
 #[path = "user/quotes.rs"]
@@ -86,6 +88,11 @@ struct Running {
 impl Running {
     /// None where CometBFT is needed and missing.
     fn start(kind: Kind) -> Option<Self> {
+        Self::start_with(kind, &[])
+    }
+
+    /// With more words for `dev` and `localnet`.
+    fn start_with(kind: Kind, words: &[&str]) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
         let home = directory.path().join("net");
         let home = home.to_str().expect("UTF-8");
@@ -98,6 +105,7 @@ impl Running {
             Kind::Flood => vec!["localnet", "--mempool", "flood", "--home", home],
         };
         args.extend(["--base-port", &port]);
+        args.extend(words);
         let (process, network) = Process::network(&args);
         let expected = if matches!(kind, Kind::Dev) { 1 } else { 4 };
         assert_eq!(network.nodes.len(), expected);
@@ -381,6 +389,10 @@ fn newer_refusals() -> Vec<(String, &'static str)> {
             "market: \"mark:BTC-PERP\"",
         ),
         ("prices --account 0 BTC/USDC=1".to_owned(), "BAD_PRICE"),
+        (
+            "status --account 0 BTC-PERP settled".to_owned(),
+            "status: settled is what a market is once it has expired; no action sets it",
+        ),
         (
             "status --account 1 BTC-PERP open".to_owned(),
             "NOT_PRICE_AUTHORITY",

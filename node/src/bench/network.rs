@@ -80,7 +80,7 @@ impl Running {
         };
         let base = free_base()?;
         let settings = Settings::generate(VALIDATORS, base, mempool, DEFAULT_TIMEOUT_COMMIT)?;
-        localnet::create(&network, &settings)?;
+        localnet::create(&network, &settings, None)?;
         for node in 0..VALIDATORS {
             // A few keys carry the load of a whole exchange.
             genesis_file::edit(&home::genesis_path(&network.node(node)), |genesis| {

@@ -18,6 +18,7 @@ use crate::rpc;
 use crate::running_line;
 use crate::signals::StopSignals;
 use crate::supervise::{Log, Patience, Program, Supervisor, own_binary};
+use crate::units::Span;
 
 /// Validators of a new network.
 const VALIDATORS: usize = 4;
@@ -60,6 +61,10 @@ pub struct Args {
     /// CometBFT's pause after a commit, in ms [default: 50, or as the existing home has]
     #[arg(long, value_name = "MS")]
     timeout_commit: Option<u64>,
+    /// In a new network, list BTC-FUTURE, which expires this long after genesis, behind the demo
+    /// markets
+    #[arg(long, value_name = "TIME")]
+    future: Option<Span>,
     /// When ready, print one line of JSON on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -113,8 +118,15 @@ fn set_up(args: &Args, home: &LocalnetHome) -> Result<Settings, Failure> {
             pause,
         )?;
         ports::probe(&settings.ports()?)?;
-        localnet::create(home, &settings)?;
+        localnet::create(home, &settings, args.future.map(|future| future.0))?;
         return Ok(settings);
+    }
+    if args.future.is_some() {
+        return Err(format!(
+            "--future: the network in {} has its markets already; start over with --reset",
+            home.path().display(),
+        )
+        .into());
     }
     let mut settings: Settings = home.settings()?;
     if let Some(wanted) = wanted.filter(|wanted| *wanted != settings.validators) {

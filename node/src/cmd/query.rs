@@ -138,6 +138,7 @@ fn text(verb: &Verb, answer: &Value) -> String {
                 "market",
                 "id",
                 "kind",
+                "expiry",
                 "tick",
                 "lot",
                 "matching",

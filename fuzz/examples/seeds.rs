@@ -2,7 +2,7 @@
 //! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
 use ballast_fuzz::{GENESIS_TIME, secret, spec};
-use ballast_genesis::{GenesisValidator, demo, to_json};
+use ballast_genesis::{GenesisValidator, demo, demo_future, to_json};
 use ballast_model::workload::Rng;
 use ballast_types::{
     Account, Action, Amend, AssetId, Cancel, Condition, Distance, GroupId, LinkKind, LinkRule,
@@ -210,6 +210,7 @@ fn main() -> io::Result<()> {
         Account::new(secret(1).id(), 0),
         Account::new(secret(1).id(), 4),
     ];
-    let genesis = demo(&accounts, secret(0).id(), vec![validator]);
+    let mut genesis = demo(&accounts, secret(0).id(), vec![validator]);
+    genesis.markets.push(demo_future(GENESIS_TIME + 86_400_000));
     write("genesis_parse", "demo.json", to_json(&genesis).as_bytes())
 }

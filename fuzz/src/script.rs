@@ -5,9 +5,10 @@ use ballast_model::workload::{cosmos_actions, cosmos_sends, test_secrets};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Condition, Distance, GroupId,
     LinkKind, LinkRule, Linked, MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef,
-    Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale,
-    Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce,
-    Transfer, Trigger, Twap, TxBody, chain_hash, encode_bundle, sign_native,
+    Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes,
+    SETTLEMENT_WINDOW_MS, Scale, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus,
+    SetProtection, Side, TimeInForce, Transfer, Trigger, Twap, TxBody, chain_hash, encode_bundle,
+    sign_native,
 };
 use std::collections::BTreeMap;
 
@@ -90,7 +91,11 @@ impl Script {
         while txs.len() < MAX_TXS && !input.ended() {
             match input.byte() {
                 byte @ 0..=31 => {
-                    self.time += u64::from(byte) * 50;
+                    // Futures expire after seconds, and after half an hour.
+                    self.time += match byte {
+                        31 => SETTLEMENT_WINDOW_MS,
+                        byte => u64::from(byte) * 50,
+                    };
                     break;
                 }
                 32..=39 if !self.sent.is_empty() => {
@@ -135,6 +140,7 @@ impl Script {
                     1 => MarketStatus::CancelOnly,
                     2 => MarketStatus::Suspended,
                     3 | 4 => MarketStatus::Auction,
+                    5 => MarketStatus::Settled,
                     _ => MarketStatus::Open,
                 },
             }),
@@ -475,7 +481,7 @@ fn trigger(input: &mut Input<'_>) -> Trigger {
 
 /// One of the markets, or one more.
 fn market(input: &mut Input<'_>) -> MarketId {
-    MarketId((input.below(21) / 4).into())
+    MarketId((input.below(41) / 4).into())
 }
 
 /// One of the groups, or one more.

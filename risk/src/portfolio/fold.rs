@@ -1,10 +1,13 @@
 //! The account: scenarios, the worst of them, charges, floors and factors.
 
 use super::charges::Deltas;
-use super::fixed::{div_floor, mul_div_ceil, mul_div_floor, share_ceil, share_floor};
+use super::fixed::{div_ceil, div_floor, mul_div_ceil, mul_div_floor, share_ceil, share_floor};
 use super::marks::Expiry;
 use super::params::{ratio, refuse};
 use super::{AMOUNT_ONE, Basis, Error, ExpirySums, Numeraire, ONE, Scenario, Scenarios};
+
+/// A millionth, in money.
+const MILLION: u64 = 1_000_000;
 
 /// What an account holds in one unit.
 #[derive(Clone, Copy, Debug)]
@@ -355,14 +358,9 @@ impl Scenarios<'_> {
                     .checked_sub(open.lower)?
                     .clamp(0, span);
                 let rise = i128::from(open.most).checked_sub(factor)?;
-                // Spans of more than 2^64 are cut to thousandths first.
-                let (above, span) = match u64::try_from(span) {
-                    Ok(span) => (above, span),
-                    Err(_) => (
-                        above.checked_div(1000)?.checked_add(1)?,
-                        u64::try_from(span.checked_div(1000)?).ok()?,
-                    ),
-                };
+                // In millionths, so that the divisor fits 64 bits.
+                let above = div_ceil(above, MILLION)?;
+                let span = u64::try_from(div_floor(span, MILLION)?).ok()?.max(1);
                 factor = factor.checked_add(mul_div_ceil(rise, above, span)?.min(rise))?;
             }
             if let Some(peg) = &params.peg {

@@ -8,7 +8,7 @@ use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use ballast_risk::black76::{
-    ONE, OptionKind, Terms, WIDE, discount_wide, greeks, implied_vol_wide, price_wide,
+    ONE, OptionKind, Scaled, Terms, WIDE, discount_wide, greeks_wide, implied_vol_wide,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -213,32 +213,39 @@ impl Contract {
     fn price(&self, paid: Option<Number>) -> (Priced, Number) {
         let [forward, strike] = self.forward.integers(&self.strike);
         let unit = self.forward.max(self.strike);
-        let narrow = |wide: i128| i64::try_from(wide >> 63).unwrap_or(i64::MAX);
+        let (kind, seconds, discount) = (self.kind, self.seconds, self.discount);
         let terms = Terms {
             forward,
             strike,
             vol: self.vol,
-            seconds: self.seconds,
-            discount: narrow(self.discount),
+            seconds,
+            discount: 0,
         };
-        let price = price_wide(&terms, self.kind, self.discount);
-        let price = print(price, 120, In::Unit(unit));
+        let all = greeks_wide(&terms, kind, self.rate, discount);
+        let print = |x: Scaled, unit| print(x.digits, x.bits, unit);
+        let price = print(all.price, In::Unit(unit));
         let paid = match paid {
             Some(paid) => paid,
             None => price.parse().unwrap_or_default(),
         };
-        let vol = paid.ratio(&unit, 120).and_then(|paid| {
-            let (kind, seconds, discount) = (self.kind, self.seconds, self.discount);
-            implied_vol_wide(paid, kind, forward, strike, seconds, discount)
+        // As many bits as there is room for: prices far out of the money are tiny.
+        let paid = [320, 240, 180, 120].into_iter().find_map(|bits| {
+            let digits = paid.ratio(&unit, bits)?;
+            Some(Scaled { digits, bits })
         });
-        let all = greeks(&terms, self.kind, narrow(self.rate));
+        let vol =
+            paid.and_then(|paid| implied_vol_wide(paid, kind, forward, strike, seconds, discount));
+        let vol = vol.map(|vol| Scaled {
+            digits: vol.into(),
+            bits: 57,
+        });
         let priced = Priced {
             price,
-            delta: print(all.delta.into(), 57, In::Nothing),
-            gamma: print(all.gamma, 57, In::PerUnit(unit)),
-            vega: print(all.vega, 57, In::Unit(unit)),
-            theta: print(all.theta, 57, In::Unit(unit)),
-            implied_vol: vol.map(|vol| print(vol.into(), 57, In::Nothing)),
+            delta: print(all.delta, In::Nothing),
+            gamma: print(all.gamma, In::PerUnit(unit)),
+            vega: print(all.vega, In::Unit(unit)),
+            theta: print(all.theta, In::Unit(unit)),
+            implied_vol: vol.map(|vol| print(vol, In::Nothing)),
         };
         (priced, unit)
     }

@@ -32,7 +32,7 @@ fn figure<'a>(outcome: &'a Value, path: &str) -> &'a str {
         Some((unit, name)) => &outcome["units"][unit][name],
         None => &outcome[path],
     };
-    value.as_str().unwrap_or_else(|| panic!("no figure {path}"))
+    value.as_str().expect("a figure of this name")
 }
 
 /// One row of a table after `case`: a figure of it, or the two requirements under a preset.

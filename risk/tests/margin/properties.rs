@@ -114,6 +114,40 @@ fn an_expired_option_is_worth_its_intrinsic_value() {
     }
 }
 
+/// Under the coin numeraire an option is its price in quote over the price of a coin, both shocked.
+#[test]
+fn options_in_coin_are_those_in_quote_over_the_shocked_index() {
+    let marks = two_expiries();
+    let coin = preset("deribit-coin");
+    let quote = Params {
+        numeraire: Numeraire::Quote,
+        ..coin.clone()
+    };
+    let (in_coin, in_quote) = (
+        Scenarios::new(&coin, &marks).unwrap(),
+        Scenarios::new(&quote, &marks).unwrap(),
+    );
+    for strike in [40_000, 60_000, 100_000] {
+        let terms = option(1, true, strike, 0).terms;
+        let (coins, dollars) = (
+            in_coin.option(1, &terms).unwrap(),
+            in_quote.option(1, &terms).unwrap(),
+        );
+        assert_eq!(coins.delta, dollars.delta);
+        let values = coins
+            .values
+            .iter()
+            .zip(&dollars.values)
+            .zip(&coin.scenarios);
+        for ((coins, dollars), scenario) in values {
+            let index = i128::from(marks.index) * i128::from(ONE + scenario.change);
+            let index = index / i128::from(ONE);
+            let back = i128::from(*coins) * index / i128::from(ONE);
+            assert!((back - i128::from(*dollars)).abs() < 1_000, "{scenario:?}");
+        }
+    }
+}
+
 #[test]
 fn requirements_do_not_jump_where_the_power_changes() {
     let book = Book {

@@ -72,7 +72,10 @@ impl Model {
         let order = waited
             .or_else(|| self.state.orders.remove(&id))
             .expect("only orders that rest or wait are removed");
-        self.leave_link(id);
+        match reason {
+            Removal::Linked => self.part_from_link(id),
+            _ => self.leave_link(id),
+        }
         Event::Removed {
             market: order.market,
             order: order.id,

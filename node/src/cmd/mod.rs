@@ -10,6 +10,7 @@ pub mod genesis;
 pub mod init;
 pub mod keys;
 pub mod localnet;
+pub mod margin;
 pub mod price;
 pub mod query;
 pub mod start;

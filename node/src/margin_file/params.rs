@@ -29,7 +29,7 @@ const NAMES: [&str; 19] = [
 ];
 
 /// Reads and checks parameters.
-pub fn params(field: &Field<'_>) -> Result<Params, String> {
+pub(super) fn params(field: &Field<'_>) -> Result<Params, String> {
     field.only(&NAMES)?;
     let scenarios = field.get("scenarios");
     if scenarios.value().is_none() {

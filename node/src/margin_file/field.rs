@@ -143,6 +143,17 @@ impl<'a> Field<'a> {
         self.small(RATIO_DIGITS, None)
     }
 
+    /// A weight, rounded down so that 0.16 / 0.33 of a loss of 33 % is not above 16 %; 1 when
+    /// missing.
+    pub(super) fn weight(&self) -> Result<i64, String> {
+        const MORE: u32 = 6;
+        match self.decimal(RATIO_DIGITS + MORE)? {
+            None => Ok(ONE),
+            Some(number) => i64::try_from(number.div_euclid(10_i128.pow(MORE)))
+                .map_err(|_| self.error("is too large")),
+        }
+    }
+
     /// A confidence or factor: 1 when missing.
     pub(super) fn full(&self) -> Result<i64, String> {
         self.ratio(ONE)

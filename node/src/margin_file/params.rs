@@ -127,7 +127,7 @@ fn scenario(field: &Field<'_>) -> Result<Scenario, String> {
                 ("abs", VolatilityShock::Absolute),
             ],
         )?,
-        weight: field.get("weight").full()?,
+        weight: field.get("weight").weight()?,
         theta_secs: field.get("dt_secs").secs(Some(0))?,
         damp: field.get("damp").money()?,
         extended: choice(&field.get("table"), &[("std", false), ("ext", true)])?,

@@ -9,6 +9,9 @@ use super::{AMOUNT_ONE, Basis, Error, ExpirySums, Numeraire, ONE, Scenario, Scen
 /// A millionth, in money.
 const MILLION: u64 = 1_000_000;
 
+/// Scenarios that lose as much but for roundings, money.
+const TIE: i128 = 1_000;
+
 /// What an account holds in one unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Holdings<'a> {
@@ -42,7 +45,7 @@ pub struct Collateral {
 /// What made the scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worst {
-    /// The scenario of this index, the first of those that lose most.
+    /// The scenario of this index: the first whose loss is the scan but for 10^-9.
     Scenario(usize),
     /// The competing basis.
     Basis,
@@ -247,15 +250,19 @@ impl Scenarios<'_> {
             moving = moving.checked_add(asset.value).ok_or_else(too_large)?;
         }
         margin.scenario_pnl.reserve(self.len());
+        let mut lowest = 0;
         for (index, scenario) in self.params.scenarios.iter().enumerate() {
             let pnl = self
                 .pnl(held, moving, index, scenario)
                 .ok_or_else(too_large)?;
-            if pnl < margin.scan.saturating_neg() {
-                margin.scan = pnl.checked_neg().ok_or_else(too_large)?;
-                margin.worst = Some(Worst::Scenario(index));
-            }
+            lowest = lowest.min(pnl);
             margin.scenario_pnl.push(pnl);
+        }
+        if lowest < 0 {
+            margin.scan = lowest.checked_neg().ok_or_else(too_large)?;
+            let tie = lowest.saturating_add(TIE);
+            let worst = margin.scenario_pnl.iter().position(|pnl| *pnl <= tie);
+            margin.worst = worst.map(Worst::Scenario);
         }
         if let Basis::Competing { .. } = self.params.basis {
             margin.basis = self.basis(held).ok_or(Error::TooLarge("basis_competing"))?;

@@ -127,6 +127,7 @@ const INSIDE: &[&str] = &[
     "nonce not used for want of tokens",
     "notional too large",
     "notional too small",
+    "order doomed while it takes",
     "order of an agent",
     "order replaced by keep",
     "order rests without a meeting",

@@ -114,6 +114,33 @@ fn an_expired_option_is_worth_its_intrinsic_value() {
     }
 }
 
+/// In the last minute volatilities are in the hundreds and thousands: only their product with the
+/// root of time counts.
+#[test]
+fn the_last_seconds_price_like_a_year_at_a_lower_volatility() {
+    let params = preset("derive-1");
+    let at = |secs: i64, volatility: i64| {
+        let marks = marks(secs, 180 * DAY);
+        let unit = Scenarios::new(&params, &marks).unwrap();
+        let terms = OptionTerms {
+            kind: OptionKind::Put,
+            strike: dollars(90_000),
+            volatility,
+        };
+        unit.option(0, &terms).unwrap().mark
+    };
+    // 100, 10,000 and 640,000 times as short.
+    for (secs, factor) in [(315_360, 10), (3_154, 100), (49, 802)] {
+        let (year, short) = (at(YEAR_SECS, ONE / 2), at(secs, ONE / 2 * factor));
+        assert!(
+            (year - short).abs() < year / 1_000,
+            "{secs}: {year} and {short}"
+        );
+    }
+    let (year, short) = (at(YEAR_SECS, ONE * 14 / 10), at(1, 7_862 * ONE));
+    assert!((year - short).abs() < year / 1_000, "{year} and {short}");
+}
+
 /// Under the coin numeraire an option is its price in quote over the price of a coin, both shocked.
 #[test]
 fn options_in_coin_are_those_in_quote_over_the_shocked_index() {

@@ -62,7 +62,8 @@ impl Model {
         })
     }
 
-    /// Takes an order out of its book, or ends its waiting, and dooms what it is linked with.
+    /// Takes an order out of its book, or ends its waiting. That dooms what it is linked with, unless
+    /// it is its link that takes it.
     pub(crate) fn remove(&mut self, id: OrderId, reason: Removal) -> Event {
         let waited = self.state.waiting.remove(&id).map(|waiting| waiting.placed);
         self.coverage.count_if(

@@ -126,9 +126,10 @@ fn fills_of_one_of_a_pair_take_from_the_other_by_the_rule() {
         let mut world = World::new();
         let leg = when(NEVER, ask(990, size));
         let ids = placed(&mut world, 1, linked(Oco, rule, ask(1_010, 10), &[leg]));
-        for (fill, expected) in [4, 3, 3].into_iter().zip(expected) {
+        let hit = [Resting(6), Resting(3), Gone];
+        for (fill, both) in [4, 3, 3].into_iter().zip(hit.into_iter().zip(expected)) {
             world.placed(2, bid(1_010, fill));
-            assert_eq!(world.state_of(ids[1]), expected, "{rule:?} {size}");
+            assert_eq!(states(&world, &ids), [both.0, both.1], "{rule:?} {size}");
         }
     }
 }

@@ -137,7 +137,8 @@ fn the_last_seconds_price_like_a_year_at_a_lower_volatility() {
             "{secs}: {year} and {short}"
         );
     }
-    let (year, short) = (at(YEAR_SECS, ONE * 14 / 10), at(1, 7_862 * ONE));
+    // 3,000 / sqrt(31,536,000)
+    let (year, short) = (at(YEAR_SECS, ONE * 5_342 / 10_000), at(1, 3_000 * ONE));
     assert!((year - short).abs() < year / 1_000, "{year} and {short}");
 }
 

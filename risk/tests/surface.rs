@@ -1,7 +1,14 @@
 //! Volatility surfaces: interpolation, and what is refused.
 
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
+use ballast_risk::black76::{self, OptionKind, Terms};
 use ballast_risk::portfolio;
 use ballast_risk::surface::{Curve, Error, Node, ONE, Slice, Surface, Svi};
 use proptest::prelude::*;
@@ -136,13 +143,10 @@ fn raw_svi_is_that_of_portfolio_margin() {
         forward: 10_000,
         tau: ONE / 5,
     };
-    for (strike, log) in [
-        (10_000, 0.0_f64),
-        (9_000, 0.9_f64.ln()),
-        (12_000, 1.2_f64.ln()),
-        (15_000, 1.5_f64.ln()),
-    ] {
-        let k = (log * 1e15).round() as i64;
+    for strike in [9_000, 10_000, 12_000, 15_000] {
+        let log = i128::from(black76::log_moneyness(strike, 10_000));
+        let k = i64::try_from((log * i128::from(ONE)) >> 57).expect("fits");
+        let strike = strike.cast_signed();
         let vol = ours
             .volatility(k, NOW + 73 * DAY, NOW)
             .expect("a volatility");
@@ -351,10 +355,9 @@ proptest! {
     }
 
     #[test]
-    fn accepted_curves_have_convex_calls(
+    fn accepted_curves_let_no_butterfly_pay(
         variances in prop::collection::vec(20_000_i64..120_000, 3..6),
     ) {
-        use ballast_risk::black76::{self, pair};
         let nodes: Vec<_> = (-2_i64..)
             .zip(&variances)
             .map(|(step, variance)| (step * 100_000, *variance))
@@ -362,19 +365,33 @@ proptest! {
         let Ok(_) = Surface::new(vec![slice(365, table(&nodes))], NOW) else {
             return Ok(());
         };
-        // The same in floating point.
-        let calls: Vec<(f64, f64)> = nodes
+        // A forward and strikes of 12 digits, and prices in their unit.
+        let forward = 100_000_000_000_u64;
+        let calls: Vec<_> = nodes
             .iter()
             .map(|(k, variance)| {
-                let one = black76::ONE as f64;
-                let (k, total) = (*k as f64 / 1e6, (*variance as f64 / 1e6).sqrt());
-                let prices = pair((-k * one) as i64, (total * one) as i64);
-                (k.exp(), prices.call as f64 / one * k.exp().max(1.0))
+                let fixed = |micro: i64| {
+                    i64::try_from(i128::from(micro) * i128::from(black76::ONE) / 1_000_000).unwrap()
+                };
+                let growth = i128::from(black76::exp(fixed(*k)));
+                let strike = u64::try_from((i128::from(forward) * growth) >> 57).unwrap();
+                let terms = Terms {
+                    forward,
+                    strike,
+                    vol: black76::sqrt(fixed(*variance)),
+                    seconds: black76::YEAR,
+                    discount: black76::ONE,
+                };
+                (i128::from(strike), black76::value(&terms, OptionKind::Call, 1_000_000))
             })
             .collect();
         for three in calls.windows(3) {
-            let slope = |a: (f64, f64), b: (f64, f64)| (b.1 - a.1) / (b.0 - a.0);
-            prop_assert!(slope(three[0], three[1]) <= slope(three[1], three[2]) + 1e-12);
+            let [low, middle, high] = [three[0], three[1], three[2]];
+            // So many of the outer strikes that they cover the middle one.
+            let (left, right) = (high.0 - middle.0, middle.0 - low.0);
+            let pays = left * low.1 + right * high.1 - (left + right) * middle.1;
+            let rounding = (left + right) * 10_000;
+            prop_assert!(pays >= -rounding, "{pays}");
         }
     }
 }

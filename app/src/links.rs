@@ -7,7 +7,7 @@ use crate::passes::Release;
 use crate::passes::cancel::release_of;
 use crate::records::{LinkRecord, LinkTable, OrderRecord, OrderTable, SpecialRecord, SpecialTable};
 use ballast_types::{Account, Event, LinkKind, LinkRule, Lots, MarketId, OrderId, Removal};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// What links have done to orders and is not in their records yet. By slot. Empty between the entries
 /// of a block.
@@ -18,7 +18,7 @@ pub(crate) struct Loose {
     /// Lots that are lost without a trade and not taken off.
     doomed: BTreeMap<u32, Lots>,
     /// The doomed, in the order in which they became so.
-    queue: VecDeque<u32>,
+    queue: Vec<u32>,
     /// Dormant lots of legs of which fewer are dormant than their records say.
     dormant: BTreeMap<u32, Lots>,
     /// Those legs, in the order in which that happened.
@@ -137,7 +137,7 @@ impl Links<'_> {
             Some(doomed) => *doomed = doomed.saturating_add(lots),
             None => {
                 loose.doomed.insert(slot, lots);
-                loose.queue.push_back(slot);
+                loose.queue.push(slot);
             }
         }
         let dormant = self.dormant(slot, loose).saturating_sub(lots).max(0);
@@ -191,7 +191,8 @@ impl Links<'_> {
         *lost = lost.saturating_add(lots);
     }
 
-    /// An order of a link leaves otherwise than by its last fill. To leave twice changes nothing.
+    /// An order of a link leaves otherwise than by its last fill, and no link takes it. To leave twice
+    /// changes nothing.
     pub(crate) fn leave(&self, slot: u32, loose: &mut Loose) {
         if let Some(roles) = self.roles(slot) {
             self.leave_as(&roles, slot, loose);
@@ -280,15 +281,15 @@ impl GroupShard {
     }
 
     /// An order of a link is gone, or is about to be; what it does to the others is noted, unless
-    /// its last fill took it.
-    pub(crate) fn quit_link(&mut self, slot: u32, link: Option<u32>, filled: bool) -> Option<()> {
+    /// it goes alone, by its last fill or because of the others.
+    pub(crate) fn quit_link(&mut self, slot: u32, link: Option<u32>, alone: bool) -> Option<()> {
         let link = link?;
         let record = *self.links.get(link)?;
         let named = slot.checked_add(1)?;
         if !record.orders.contains(&named) {
             return None;
         }
-        if !filled {
+        if !alone {
             let (links, loose) = self.links_and_loose();
             links.leave_as(&Roles::of(&record), slot, loose);
         }
@@ -313,7 +314,7 @@ impl GroupShard {
     pub(crate) fn take_off(&mut self, account: &dyn Fn(AccountRef) -> Account) -> Vec<Off> {
         let mut offs = Vec::new();
         self.loose.walked();
-        while let Some(slot) = self.loose.queue.pop_front() {
+        for slot in std::mem::take(&mut self.loose.queue) {
             let lots = self.loose.doomed.remove(&slot).unwrap_or(0);
             offs.extend(self.take_off_one(slot, lots, account));
         }
@@ -346,7 +347,7 @@ impl GroupShard {
                 reason: Removal::Linked,
             }
         } else {
-            self.remove(slot)?;
+            self.remove_alone(slot)?;
             removed_event(&record, order, owner, Removal::Linked)
         };
         Some(Off { event, release })

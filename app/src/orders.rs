@@ -229,17 +229,18 @@ impl GroupShard {
         self.end(slot, false)
     }
 
-    /// As [`Self::remove`], for an order that has traded all its lots.
-    pub(crate) fn complete(&mut self, slot: u32) -> Option<OrderRecord> {
+    /// As [`Self::remove`], for an order that has traded all its lots or that a link takes: it does
+    /// nothing to the others.
+    pub(crate) fn remove_alone(&mut self, slot: u32) -> Option<OrderRecord> {
         self.end(slot, true)
     }
 
-    fn end(&mut self, slot: u32, filled: bool) -> Option<OrderRecord> {
+    fn end(&mut self, slot: u32, alone: bool) -> Option<OrderRecord> {
         let record = self.unlink(slot)?;
         self.orders.free(slot).ok()?;
         if record.link != 0 {
             // Its link is there as long as the order is.
-            let _ = self.quit_link(slot, record.link_slot(), filled);
+            let _ = self.quit_link(slot, record.link_slot(), alone);
         }
         Some(record)
     }

@@ -62,7 +62,8 @@ impl Model {
         })
     }
 
-    /// Takes an order out of its book, or ends its waiting, and dooms what it is linked with.
+    /// Takes an order out of its book, or ends its waiting. That dooms what it is linked with, unless
+    /// it is its link that takes it.
     pub(crate) fn remove(&mut self, id: OrderId, reason: Removal) -> Event {
         let waited = self.state.waiting.remove(&id).map(|waiting| waiting.placed);
         self.coverage.count_if(
@@ -72,7 +73,10 @@ impl Model {
         let order = waited
             .or_else(|| self.state.orders.remove(&id))
             .expect("only orders that rest or wait are removed");
-        self.leave_link(id);
+        match reason {
+            Removal::Linked => self.part_from_link(id),
+            _ => self.leave_link(id),
+        }
         Event::Removed {
             market: order.market,
             order: order.id,

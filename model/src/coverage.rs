@@ -131,6 +131,7 @@ const INSIDE: &[&str] = &[
     "notional too large",
     "notional too small",
     "linked order swept by its market",
+    "order doomed while it takes",
     "order in a settled market",
     "order of an agent",
     "order replaced by keep",

@@ -143,7 +143,7 @@ impl Model {
         self.part_from_link(id);
     }
 
-    fn part_from_link(&mut self, id: OrderId) {
+    pub(crate) fn part_from_link(&mut self, id: OrderId) {
         for link in &mut self.state.links {
             link.open.remove(&id);
         }

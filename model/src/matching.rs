@@ -101,6 +101,9 @@ impl Model {
         } else {
             (self.post(entry.clone(), id), 0)
         };
+        let doomed = self.block.doomed.iter().any(|(order, _)| *order == id);
+        self.coverage
+            .count_if(doomed, "order doomed while it takes");
         if !self.is_placed(id) {
             self.leave_link(id);
         }

@@ -84,6 +84,8 @@ impl Model {
             let left = self.left_of(maker.id);
             self.coverage
                 .count_if(left < maker.shown, "doomed maker met");
+            let part = 0 < left && left < maker.shown;
+            self.coverage.count_if(part, "maker doomed in part met");
             if left == 0 {
                 self.remove_maker(&maker, Removal::Linked);
                 continue;

@@ -37,6 +37,10 @@ enum Command {
     Bench(cmd::bench::Args),
     /// Run a recorded stream through the order book, without a chain
     Book(cmd::book::Args),
+    /// Price options on forwards, and compare with a reference, without a chain
+    Price(cmd::price::Args),
+    /// Compute the portfolio margin of the accounts in a file
+    Margin(cmd::margin::Args),
     /// Send recorded order flow and compare the books
     Feed(cmd::feed::Args),
     /// Write the home of a new node
@@ -80,6 +84,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Bench(args) => cmd::bench::run(args),
         Command::NoopNode(args) => cmd::bench::run_noop_node(args),
         Command::Book(args) => cmd::book::run(args),
+        Command::Margin(args) => cmd::margin::run(args),
+        Command::Price(args) => cmd::price::run(args),
         Command::Feed(args) => cmd::feed::run(args),
         Command::Init(args) => cmd::init::run(args),
         Command::Start(args) => cmd::start::run(args),

@@ -14,6 +14,7 @@ pub mod homes;
 pub mod key_file;
 pub mod listing;
 pub mod localnet;
+pub mod margin_file;
 pub mod metrics_http;
 pub mod network;
 pub mod node;

@@ -6,6 +6,10 @@ mod common;
 
 #[path = "user/futures.rs"]
 mod futures;
+#[path = "user/linked.rs"]
+mod linked;
+#[path = "user/market_data.rs"]
+mod market_data;
 #[path = "user/orders.rs"]
 mod orders;
 #[path = "user/quotes.rs"]
@@ -20,6 +24,11 @@ use common::ws::{Book, Ws, queried};
 use common::{
     Process, api, assert_ports_free, execute, free_base, is_installed, limit, run, wait_for,
 };
+use linked::{
+    an_auction_opens_a_market_at_one_price, linked_orders_live_and_die_together,
+    pegged_orders_follow_a_price, twap_orders_trade_in_slices,
+};
+use market_data::levels_and_bests_follow_from_the_orders_of_blocks;
 use orders::{
     icebergs_show_a_part_and_own_orders_do_not_trade, markets_have_bounds_and_statuses,
     orders_end_by_height_and_by_a_dead_mans_switch, waiting_orders_fire,
@@ -57,6 +66,11 @@ macro_rules! suite {
                 markets_have_bounds_and_statuses,
                 orders_end_by_height_and_by_a_dead_mans_switch,
                 quotes_are_replaced_and_protected,
+                linked_orders_live_and_die_together,
+                pegged_orders_follow_a_price,
+                twap_orders_trade_in_slices,
+                an_auction_opens_a_market_at_one_price,
+                levels_and_bests_follow_from_the_orders_of_blocks,
                 blocks_come_while_nobody_trades
             );
         }
@@ -194,7 +208,13 @@ impl User {
     fn run(&self, command: &str, words: &str) -> Output {
         let keys = self.0.directory.path().join("keys.json");
         let mut args = vec![command];
-        args.extend(words.split_whitespace());
+        // What stands in quotes is one word.
+        for (at, part) in words.split('"').enumerate() {
+            match at % 2 {
+                0 => args.extend(part.split_whitespace()),
+                _ => args.push(part),
+            }
+        }
         args.extend(["--keys", keys.to_str().expect("UTF-8")]);
         run(&args)
     }
@@ -392,6 +412,18 @@ fn newer_refusals() -> Vec<(String, &'static str)> {
         (
             "status --account 0 BTC-PERP settled".to_owned(),
             "status: settled is what a market is once it has expired; no action sets it",
+        ),
+        (
+            format!("{BID} --peg bid --offset 0.05"),
+            "offset: 0.05 is not a multiple of the tick",
+        ),
+        (
+            format!("{BID} --twap 1h"),
+            "twap: 3600s needs --every, the time between slices",
+        ),
+        (
+            "linked --account 1 --kind oco --order \"--side buy\" --leg \"--side sell\"".to_owned(),
+            "--market <MARKET>",
         ),
         (
             "status --account 1 BTC-PERP open".to_owned(),

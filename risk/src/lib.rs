@@ -9,6 +9,7 @@ pub mod black76;
 mod margin;
 pub mod portfolio;
 mod position;
+pub mod surface;
 
 pub use margin::{
     LotRisk, Terms, Worst, allowed_while_uncovered, gain, requirement, scenarios, worst_gain,

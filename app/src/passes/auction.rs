@@ -338,7 +338,7 @@ fn fill(
         record.remaining = record.remaining.saturating_sub(lots);
         record.filled = record.filled.saturating_add(lots);
         if record.remaining == 0 {
-            group.complete(slot)?;
+            group.remove_alone(slot)?;
         }
     }
     Some(())
@@ -441,7 +441,7 @@ impl<'a> Pair<'a> {
                 Removal::Expired => dead(party),
                 _ => party.record.link != 0 && links.left(party.slot, loose) == 0,
             };
-            if goes {
+            if goes && reason != Removal::Linked {
                 links.leave(party.slot, loose);
             }
             goes

@@ -128,7 +128,11 @@ pub(crate) fn remove(
     floor: &Floor<'_>,
     out: &mut Matched,
 ) {
-    let Some(record) = group.remove(slot) else {
+    let removed = match reason {
+        Removal::Linked => group.remove_alone(slot),
+        _ => group.remove(slot),
+    };
+    let Some(record) = removed else {
         return;
     };
     if release {

@@ -367,9 +367,10 @@ fn follow_links(
             links.decrement(maker, lots, loose);
             links.decrement(taker.slot, lots, loose);
         }
+        // A link has done to the others already what it does.
+        Meeting::Remove(Removal::Linked) | Meeting::Stop(_) => {}
         Meeting::Remove(_) | Meeting::RemoveAndStop(..) | Meeting::Protect(_) => {
             links.leave(maker, loose);
         }
-        Meeting::Stop(_) => {}
     }
 }

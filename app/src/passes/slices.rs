@@ -162,7 +162,7 @@ pub(crate) fn run(
             code: lots.code,
         });
         if record.remaining == 0 {
-            group.complete(slot)?;
+            group.remove_alone(slot)?;
             return Some(());
         }
     }

@@ -218,7 +218,7 @@ fn fill(
 ) -> Option<()> {
     let record = trade(group, floor, taker, resting.slot, resting.price, lots, out)?;
     if record.remaining == lots {
-        group.complete(resting.slot)?;
+        group.remove_alone(resting.slot)?;
         return Some(());
     }
     let stored = group.orders.get_mut(resting.slot)?;

@@ -126,9 +126,10 @@ fn fills_of_one_of_a_pair_take_from_the_other_by_the_rule() {
         let mut world = World::new();
         let leg = when(NEVER, ask(990, size));
         let ids = placed(&mut world, 1, linked(Oco, rule, ask(1_010, 10), &[leg]));
-        for (fill, expected) in [4, 3, 3].into_iter().zip(expected) {
+        let hit = [Resting(6), Resting(3), Gone];
+        for (fill, both) in [4, 3, 3].into_iter().zip(hit.into_iter().zip(expected)) {
             world.placed(2, bid(1_010, fill));
-            assert_eq!(world.state_of(ids[1]), expected, "{rule:?} {size}");
+            assert_eq!(states(&world, &ids), [both.0, both.1], "{rule:?} {size}");
         }
     }
 }
@@ -299,6 +300,59 @@ fn a_maker_shows_no_more_than_is_left_of_it() {
     // All 6 at 1,000 end what rests at 1,001, which is met and gone.
     assert_eq!(world.place(2, bid(1_001, 9)), (Code::Ok, 6));
     assert_eq!(states(&world, &ids), [Gone, Gone]);
+}
+
+#[test]
+fn a_maker_that_lost_a_part_in_the_walk_trades_the_rest() {
+    // An iceberg of 10 shows 3; these take 3 of 10 from the other, which trades 7 of them.
+    let mut world = World::new();
+    let iceberg = Order {
+        display: Some(3),
+        ..ask(1_000, 10)
+    };
+    let leg = when(NOW, ask(1_000, 10));
+    let ids = placed(&mut world, 1, linked(Oco, Incremental, iceberg, &[leg]));
+    world.block(&[]);
+    for tif in [TimeInForce::Fok, TimeInForce::Ioc] {
+        let taker = Order {
+            tif,
+            ..bid(1_000, 11)
+        };
+        let events = world.block(&[(2, vec![Action::Order(taker)])]);
+        let result = results(&events).remove(0);
+        if tif == TimeInForce::Fok {
+            assert_eq!((result.code, result.filled), (Code::FokUnfilled, 0));
+            assert_eq!(states(&world, &ids), [Resting(10), Resting(10)]);
+            continue;
+        }
+        assert_eq!((result.code, result.filled), (Code::Ok, 10));
+        assert_eq!(states(&world, &ids), [Gone, Gone]);
+        let gone = [Removal::Linked, Removal::Linked, Removal::Ioc];
+        assert_eq!(removals(&events), gone);
+    }
+}
+
+#[test]
+fn an_order_that_removes_its_other_trades_on_and_does_not_rest() {
+    // An ask takes its own bid away, then 4 lots of another bid; the rest is gone.
+    let mut world = World::new();
+    let leg = Order {
+        self_trade: ballast_types::SelfTrade::CancelMaker,
+        ..when(NOW, ask(990, 10))
+    };
+    let action = linked(Oco, FirstHit, bid(1_000, 10), &[leg]);
+    let events = world.block(&[(1, vec![action]), (2, vec![Action::Order(bid(995, 4))])]);
+    let parts = results(&events).remove(0).parts;
+    let ids: Vec<OrderId> = parts.iter().map(|part| part.order.unwrap()).collect();
+    let events = world.block(&[]);
+    assert_eq!(
+        losses(&events),
+        [
+            (ids[0], 10, Removal::SelfTrade),
+            (ids[1], 6, Removal::Linked)
+        ]
+    );
+    assert_eq!(world.position(1, BTC_PERP), -4);
 }
 
 #[test]

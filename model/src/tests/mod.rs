@@ -1,3 +1,4 @@
+mod auction_rules;
 mod book_rules;
 mod cancel_rules;
 mod expiry_rules;

@@ -172,8 +172,10 @@ fn spot_slices_are_near_the_index_or_else_the_last_price() {
 #[test]
 fn a_slice_ends_like_an_ioc_order() {
     // What the market has, how the order is, and its first slice of 4.
+    type Makers = &'static [(usize, Lots)];
     type Change = fn(&mut Order);
-    let cases: &[(&[(usize, Lots)], Change, (Lots, Lots, Code), Lots)] = &[
+    type Slice = (Lots, Lots, Code);
+    let cases: &[(Makers, Change, Slice, Lots)] = &[
         (&[(2, 2), (3, 2)], |_| {}, (4, 4, Code::Ok), 8),
         (&[(2, 3)], |_| {}, (4, 3, Code::Ok), 9),
         (

@@ -168,9 +168,10 @@ impl Workload {
     /// Linked orders, and market orders that hit what rests of them in this block or the next ones.
     pub(super) fn linked_and_hit(&mut self) -> Vec<Vec<u8>> {
         let account = self.own_account();
-        let linked = match self.rng.below(6) {
-            0..=1 => self.resting_pair(),
-            2..=3 => self.growing_legs(),
+        let linked = match self.rng.below(9) {
+            0..=2 => self.resting_pair(),
+            3..=4 => self.growing_legs(),
+            5..=6 => self.pair_that_meets(),
             _ => self.linked(account),
         };
         let market = linked.order.market;
@@ -201,14 +202,18 @@ impl Workload {
         let direction = if side == Side::Buy { 1 } else { -1 };
         let mark = self.mark(market);
         let away = self.rng.signed(-6, 3);
-        let mut at = |away: Ticks| {
-            let size = self.rng.signed(4, 30);
-            let display = self.rng.one_in(4).then_some(3);
+        let behind = self.rng.pick(&[0, 0, 2]);
+        let mut at = |away: Ticks, iceberg: bool| {
+            let size = self.rng.signed(8, 30);
+            let display = iceberg.then_some(3);
             let order = Order::limit(market, side, mark - direction * away, size);
             Order { display, ..order }.post_only(PostOnly::Slide)
         };
-        let (order, mut leg) = (at(away), at(away + 2));
-        if self.rng.one_in(2) {
+        let (order, mut leg) = (at(away, true), at(away + behind, false));
+        if self.rng.one_in(3) {
+            leg.display = order.display;
+        }
+        if self.rng.one_in(3) {
             leg.post_only = PostOnly::No;
             leg.max_fills = self.spec.limits.max_fills;
         }
@@ -218,7 +223,32 @@ impl Workload {
                 LinkRule::FirstHit,
                 LinkRule::CompleteFill,
                 LinkRule::Incremental,
+                LinkRule::Incremental,
             ]),
+            order,
+            legs: vec![self.at_once(leg)],
+        }
+    }
+
+    /// A pair on both sides, of which the second takes the first, or would.
+    fn pair_that_meets(&mut self) -> Linked {
+        let market = match self.rng.below(3) {
+            0 => MarketId(4),
+            _ => self.market(),
+        };
+        let side = self.rng.pick(&[Side::Buy, Side::Sell]);
+        let direction = if side == Side::Buy { 1 } else { -1 };
+        let price = self.mark(market) + direction * self.rng.signed(0, 6);
+        let (size, other) = (self.rng.signed(4, 30), self.rng.signed(4, 30));
+        let order = Order::limit(market, side, price, size).post_only(PostOnly::Slide);
+        let leg = Order {
+            max_fills: self.spec.limits.max_fills,
+            self_trade: self.self_trade(),
+            ..Order::limit(market, side.opposite(), price - direction * 12, other)
+        };
+        Linked {
+            kind: LinkKind::Oco,
+            rule: self.rng.pick(&[LinkRule::FirstHit, LinkRule::CompleteFill]),
             order,
             legs: vec![self.at_once(leg)],
         }

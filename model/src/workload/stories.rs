@@ -9,11 +9,12 @@ use ballast_types::{
 
 impl Workload {
     pub(super) fn story(&mut self) -> Vec<Vec<u8>> {
-        match self.rng.below(9) {
+        match self.rng.below(10) {
             0..=1 => self.meets_itself(),
             2..=3 => self.iceberg(),
             4..=6 => self.pile(),
             7 => self.switch(),
+            8 => self.trimmed(),
             _ => {
                 let change: SetMarketStatus = self.status();
                 vec![self.native_of(self.authority(), vec![Action::SetMarketStatus(change)])]
@@ -75,6 +76,31 @@ impl Workload {
             self.native_of(account, vec![Action::Order(maker)]),
             self.native_of(other, vec![Action::Order(taker)]),
         ]
+    }
+
+    /// A position is to be closed by an iceberg far away, and half of it is closed at once.
+    fn trimmed(&mut self) -> Vec<Vec<u8>> {
+        let account = self.own_account();
+        let held = self.held(account);
+        if held.is_empty() {
+            return Vec::new();
+        }
+        let (market, position) = self.rng.pick(&held);
+        let direction = position.signum();
+        let price = self.mark(market) + direction * self.mark(market) / 40;
+        let size = position.abs().max(4);
+        let iceberg = Order {
+            display: Some(2),
+            reduce_only: true,
+            ..Order::limit(market, Self::closing(position), price, size)
+        };
+        let half = Order {
+            size: size / 2,
+            ..self.crossing_order(market, -position)
+        };
+        let iceberg = iceberg.post_only(PostOnly::Slide);
+        let actions = [iceberg, half].map(Action::Order).to_vec();
+        vec![self.native_of(account, actions)]
     }
 
     /// Orders of several accounts wait for about the same price, which comes in the next block.

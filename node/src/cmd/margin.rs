@@ -52,7 +52,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         text = std::fs::read_to_string(&args.file)
             .map_err(|error| format!("{}: {error}", args.file.display()))?;
     }
-    let file = MarginFile::parse(&text).map_err(|error| format!("{}: {error}", args.file.display()))?;
+    let file =
+        MarginFile::parse(&text).map_err(|error| format!("{}: {error}", args.file.display()))?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut failed = 0_usize;
     for case in file.cases() {
@@ -162,7 +163,8 @@ fn explain(out: &mut impl Write, params: &Params, outcome: &Outcome) -> std::io:
         writeln!(out, "    net delta {}", ratio(unit.net_delta))?;
         writeln!(out, "    naked short options {}", ratio(unit.naked_short))?;
         writeln!(out, "    scenario  move  volatility  weight  result")?;
-        for (index, (scenario, pnl)) in params.scenarios.iter().zip(&unit.scenario_pnl).enumerate() {
+        for (index, (scenario, pnl)) in params.scenarios.iter().zip(&unit.scenario_pnl).enumerate()
+        {
             writeln!(
                 out,
                 "    {index:>8}  {}  {}  {}  {}",

@@ -10,6 +10,8 @@ pub mod genesis;
 pub mod init;
 pub mod keys;
 pub mod localnet;
+pub mod margin;
+pub mod price;
 pub mod query;
 pub mod start;
 pub mod tx;

@@ -11,14 +11,14 @@ const SHOWN: usize = 80;
 
 /// A value that may be missing, and where it is.
 #[derive(Clone, Debug)]
-pub struct Field<'a> {
+pub(super) struct Field<'a> {
     path: String,
     value: Option<&'a Value>,
 }
 
 impl<'a> Field<'a> {
     /// The value at the top.
-    pub fn root(name: &str, value: &'a Value) -> Self {
+    pub(super) fn root(name: &str, value: &'a Value) -> Self {
         Self {
             path: name.to_owned(),
             value: Some(value),
@@ -26,7 +26,7 @@ impl<'a> Field<'a> {
     }
 
     /// A member; null counts as missing.
-    pub fn get(&self, name: &str) -> Self {
+    pub(super) fn get(&self, name: &str) -> Self {
         let value = self.value.and_then(|value| value.get(name));
         Self {
             path: format!("{}.{name}", self.path),
@@ -35,17 +35,17 @@ impl<'a> Field<'a> {
     }
 
     /// The value, if there is one.
-    pub fn value(&self) -> Option<&'a Value> {
+    pub(super) fn value(&self) -> Option<&'a Value> {
         self.value
     }
 
     /// Itself, unless it is missing.
-    pub fn present(self) -> Option<Self> {
+    pub(super) fn present(self) -> Option<Self> {
         self.value.is_some().then_some(self)
     }
 
     /// An error about this field.
-    pub fn error(&self, why: &str) -> String {
+    pub(super) fn error(&self, why: &str) -> String {
         match self.value {
             Some(value) => {
                 let text = value.to_string();
@@ -58,7 +58,7 @@ impl<'a> Field<'a> {
     }
 
     /// Refuses members of other names.
-    pub fn only(&self, names: &[&str]) -> Result<(), String> {
+    pub(super) fn only(&self, names: &[&str]) -> Result<(), String> {
         let Some(value) = self.value else {
             return Ok(());
         };
@@ -74,7 +74,7 @@ impl<'a> Field<'a> {
     }
 
     /// The members, in the order of their names.
-    pub fn members(&self) -> Result<Vec<(String, Self)>, String> {
+    pub(super) fn members(&self) -> Result<Vec<(String, Self)>, String> {
         let members = self.value.and_then(Value::as_object);
         let members = members.ok_or_else(|| self.error("is not an object"))?;
         Ok(members
@@ -84,7 +84,7 @@ impl<'a> Field<'a> {
     }
 
     /// The elements; none when missing.
-    pub fn elements(&self) -> Result<Vec<Self>, String> {
+    pub(super) fn elements(&self) -> Result<Vec<Self>, String> {
         let Some(value) = self.value else {
             return Ok(Vec::new());
         };
@@ -99,13 +99,13 @@ impl<'a> Field<'a> {
     }
 
     /// The text.
-    pub fn text(&self) -> Result<&'a str, String> {
+    pub(super) fn text(&self) -> Result<&'a str, String> {
         let text = self.value.and_then(Value::as_str);
         text.ok_or_else(|| self.error("is not a string"))
     }
 
     /// The truth value; false when missing.
-    pub fn flag(&self) -> Result<bool, String> {
+    pub(super) fn flag(&self) -> Result<bool, String> {
         match self.value {
             None => Ok(false),
             Some(value) => value
@@ -115,7 +115,7 @@ impl<'a> Field<'a> {
     }
 
     /// A number in units of 10^-`digits`, to the nearest; from a string or a JSON number.
-    pub fn decimal(&self, digits: u32) -> Result<Option<i128>, String> {
+    pub(super) fn decimal(&self, digits: u32) -> Result<Option<i128>, String> {
         let text = match self.value {
             None => return Ok(None),
             Some(Value::String(text)) => text.clone(),
@@ -134,37 +134,48 @@ impl<'a> Field<'a> {
     }
 
     /// A ratio.
-    pub fn ratio(&self, default: i64) -> Result<i64, String> {
+    pub(super) fn ratio(&self, default: i64) -> Result<i64, String> {
         self.small(RATIO_DIGITS, Some(default))
     }
 
     /// A ratio that must be given.
-    pub fn needed_ratio(&self) -> Result<i64, String> {
+    pub(super) fn needed_ratio(&self) -> Result<i64, String> {
         self.small(RATIO_DIGITS, None)
     }
 
+    /// A weight, rounded down so that 0.16 / 0.33 of a loss of 33 % is not above 16 %; 1 when
+    /// missing.
+    pub(super) fn weight(&self) -> Result<i64, String> {
+        const MORE: u32 = 6;
+        match self.decimal(RATIO_DIGITS + MORE)? {
+            None => Ok(ONE),
+            Some(number) => i64::try_from(number.div_euclid(10_i128.pow(MORE)))
+                .map_err(|_| self.error("is too large")),
+        }
+    }
+
     /// A confidence or factor: 1 when missing.
-    pub fn full(&self) -> Result<i64, String> {
+    pub(super) fn full(&self) -> Result<i64, String> {
         self.ratio(ONE)
     }
 
     /// An amount: 0 when missing.
-    pub fn amount(&self) -> Result<i64, String> {
+    pub(super) fn amount(&self) -> Result<i64, String> {
         self.small(AMOUNT_DIGITS, Some(0))
     }
 
     /// Money: 0 when missing.
-    pub fn money(&self) -> Result<i128, String> {
+    pub(super) fn money(&self) -> Result<i128, String> {
         Ok(self.decimal(MONEY_DIGITS)?.unwrap_or(0))
     }
 
     /// A price of this many digits.
-    pub fn price(&self, digits: u32, default: Option<i64>) -> Result<i64, String> {
+    pub(super) fn price(&self, digits: u32, default: Option<i64>) -> Result<i64, String> {
         self.small(digits, default)
     }
 
     /// Whole seconds.
-    pub fn secs(&self, default: Option<i64>) -> Result<i64, String> {
+    pub(super) fn secs(&self, default: Option<i64>) -> Result<i64, String> {
         self.small(0, default)
     }
 }

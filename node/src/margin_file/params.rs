@@ -29,7 +29,7 @@ const NAMES: [&str; 19] = [
 ];
 
 /// Reads and checks parameters.
-pub fn params(field: &Field<'_>) -> Result<Params, String> {
+pub(super) fn params(field: &Field<'_>) -> Result<Params, String> {
     field.only(&NAMES)?;
     let scenarios = field.get("scenarios");
     if scenarios.value().is_none() {
@@ -127,7 +127,7 @@ fn scenario(field: &Field<'_>) -> Result<Scenario, String> {
                 ("abs", VolatilityShock::Absolute),
             ],
         )?,
-        weight: field.get("weight").full()?,
+        weight: field.get("weight").weight()?,
         theta_secs: field.get("dt_secs").secs(Some(0))?,
         damp: field.get("damp").money()?,
         extended: choice(&field.get("table"), &[("std", false), ("ext", true)])?,

@@ -8,7 +8,7 @@ use ballast_risk::portfolio::{
 };
 
 /// A unit, read.
-pub struct Unit {
+pub(super) struct Unit {
     marks: Marks,
     perpetual: i64,
     perpetual_pnl: i128,
@@ -33,7 +33,7 @@ enum Quoted {
 
 impl Unit {
     /// Reads a unit; prices get as many digits as the largest of them leaves room for.
-    pub fn read(field: &Field<'_>, params: &Params) -> Result<Self, String> {
+    pub(super) fn read(field: &Field<'_>, params: &Params) -> Result<Self, String> {
         let perpetual = ["perp", "perp_mark", "perp_conf", "perp_pnl"];
         let others = [
             "spot",
@@ -120,7 +120,7 @@ impl Unit {
     }
 
     /// The margin of the unit.
-    pub fn margin(&self, params: &Params, stable: i64) -> Result<UnitMargin, Error> {
+    pub(super) fn margin(&self, params: &Params, stable: i64) -> Result<UnitMargin, Error> {
         let scenarios = Scenarios::new(params, &self.marks)?;
         let mut expiries = Vec::with_capacity(self.options.len());
         for (index, (future, options)) in self.futures.iter().zip(&self.options).enumerate() {

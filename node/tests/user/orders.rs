@@ -8,19 +8,19 @@ use crate::{Running, User};
 const ORDER: &str = "order --market BTC-PERP";
 
 /// Lots of BTC-PERP that an account holds.
-fn held(account: &Value) -> i64 {
+pub(crate) fn held(account: &Value) -> i64 {
     let positions = account["positions"].as_array().expect("positions").iter();
     let mut perp = positions.filter(|position| position["market"] == "BTC-PERP");
     perp.next()
         .map_or(0, |position| position["size"].as_i64().expect("lots"))
 }
 
-fn orders(account: &Value) -> &[Value] {
+pub(crate) fn orders(account: &Value) -> &[Value] {
     account["orders"].as_array().expect("orders")
 }
 
 /// Account 1 buys half a bitcoin of account 4 at 100,000, and account 5 bids far below for more.
-fn long_position(user: &User) {
+pub(crate) fn long_position(user: &User) {
     user.tx(&format!(
         "{ORDER} --account 4 --side sell --size 0.5 --price 100000"
     ));

@@ -177,7 +177,7 @@ const fn powers() -> [i64; 64] {
 }
 
 /// e^x as `(m, k)`: `m * 2^(k - 62)` with `m` from 2^61.99 to 2^63; relative error 4e-19. `x` in
-/// units of 2^-64, -2^71 to 2^71 (-128 to 128).
+/// units of 2^-64, -2^72 to 2^72 (-256 to 256).
 #[inline]
 pub(super) fn exp_parts(x: i128) -> (i64, i64) {
     let n = low(round(x.wrapping_mul(STEPS_PER_E), 104));

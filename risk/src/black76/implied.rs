@@ -5,7 +5,7 @@ use super::fixed::{
     saturate,
 };
 use super::normal::{FAR, mills};
-use super::{ONE, OptionKind, Place};
+use super::{ONE, OptionKind, Place, Scaled};
 
 /// ln sqrt(2 pi) in units of 2^-64.
 const LN_PEAK: i128 = 0xeb3f_8e43_25f5_a535;
@@ -26,14 +26,18 @@ pub fn implied_vol(
     seconds: u64,
     discount: i64,
 ) -> Option<i64> {
-    let wide = |x| i128::from(x) << 63;
-    implied_vol_wide(wide(price), kind, forward, strike, seconds, wide(discount))
+    let price = Scaled {
+        digits: price.into(),
+        bits: 57,
+    };
+    let discount = i128::from(discount) << 63;
+    implied_vol_wide(price, kind, forward, strike, seconds, discount)
 }
 
-/// As [`implied_vol`], with price and discount scaled by [`WIDE`](super::WIDE), for time values that a price
-/// scaled by [`ONE`] does not hold.
+/// As [`implied_vol`], for prices that one scaled by [`ONE`] does not hold: `price` of any scale,
+/// `discount` scaled by [`WIDE`](super::WIDE).
 pub fn implied_vol_wide(
-    price: i128,
+    price: Scaled,
     kind: OptionKind,
     forward: u64,
     strike: u64,
@@ -41,7 +45,7 @@ pub fn implied_vol_wide(
     discount: i128,
 ) -> Option<i64> {
     let root = root_years(seconds);
-    if forward == 0 || strike == 0 || root == 0 || discount <= 0 || price <= 0 {
+    if forward == 0 || strike == 0 || root == 0 || discount <= 0 || price.digits <= 0 {
         return None;
     }
     let (small, large) = (forward.min(strike), forward.max(strike));
@@ -50,30 +54,40 @@ pub fn implied_vol_wide(
         OptionKind::Call => forward > strike,
         OptionKind::Put => forward < strike,
     };
-    let intrinsic = if inside {
-        mul_wide(discount, fraction(large.wrapping_sub(small), large), 120)
-    } else {
-        0
-    };
     // Discounted time value, and what it lacks to its upper bound.
-    let time_value = price.checked_sub(intrinsic).filter(|value| *value > 0)?;
-    let missing = bound.checked_sub(time_value).filter(|value| *value > 0)?;
-    let ln_discount = ln_wide(discount)?;
+    let time_value = if inside {
+        let intrinsic = mul_wide(discount, fraction(large.wrapping_sub(small), large), 120);
+        Scaled {
+            digits: price.to_bits(120).saturating_sub(intrinsic),
+            bits: 120,
+        }
+    } else {
+        price
+    };
+    let missing = Scaled {
+        digits: bound.saturating_sub(time_value.to_bits(120)),
+        bits: 120,
+    };
+    let ln_discount = ln_scaled(Scaled {
+        digits: discount,
+        bits: 120,
+    })?;
     let search = Search {
         distance: ln_ratio(forward, strike).wrapping_abs() >> 1,
-        time_value: ln_wide(time_value)?.wrapping_sub(ln_discount),
-        missing: ln_wide(missing)?.wrapping_sub(ln_discount),
+        time_value: ln_scaled(time_value)?.wrapping_sub(ln_discount),
+        missing: ln_scaled(missing)?.wrapping_sub(ln_discount),
     };
     let total = search.run()?;
     let vol = (i128::from(total) << 64).checked_div(root)?;
     i64::try_from(vol).ok()
 }
 
-/// The logarithm in units of 2^-64 of a number in units of 2^-120.
-fn ln_wide(x: i128) -> Option<i128> {
-    let x = u128::try_from(x).ok().filter(|x| *x > 0)?;
-    let scale = round(LN_2.wrapping_mul(120), 56);
-    Some(ln_integer(x).wrapping_sub(scale))
+/// The logarithm in units of 2^-64 of a number above 0.
+fn ln_scaled(x: Scaled) -> Option<i128> {
+    let digits = u128::try_from(x.digits).ok().filter(|x| *x > 0)?;
+    // Up to 512 bits: ln 2 in units of 2^-116.
+    let scale = round((LN_2 >> 4).wrapping_mul(x.bits.min(512).into()), 52);
+    Some(ln_integer(digits).wrapping_sub(scale))
 }
 
 /// Logarithms in units of 2^-64, undiscounted.

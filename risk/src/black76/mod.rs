@@ -19,16 +19,16 @@
 mod fixed;
 mod implied;
 mod normal;
+mod wide;
 
 pub use fixed::{
     ONE, WIDE, YEAR, discount, discount_wide, exp, ln, log_moneyness, sqrt, total_vol,
 };
 pub use implied::{implied_vol, implied_vol_wide};
 pub use normal::{normal_cdf, normal_pdf};
+pub use wide::{Scaled, WideGreeks, greeks_wide};
 
-use fixed::{
-    MAX_TOTAL_VOL, divide, exp_parts, fraction, full, low, mul_high, mul_wide, round, scale,
-};
+use fixed::{MAX_TOTAL_VOL, divide, exp_parts, full, low, mul_high, mul_wide, round, scale};
 use normal::{FAR, PEAK, mills, tail};
 
 /// Right of the holder.
@@ -228,24 +228,6 @@ pub fn price(terms: &Terms, kind: OptionKind) -> i64 {
     terms.price_at(&terms.place(), kind)
 }
 
-/// As [`price`], scaled by [`WIDE`] like `discount`, which takes the place of that of `terms`. Far
-/// out of the money, where a price scaled by [`ONE`] is 0, this one still has digits.
-pub fn price_wide(terms: &Terms, kind: OptionKind, discount: i128) -> i128 {
-    let (small, large) = (
-        terms.forward.min(terms.strike),
-        terms.forward.max(terms.strike),
-    );
-    let out = terms
-        .place()
-        .out_of_the_money_in(120, fraction(small, large));
-    let forward_price = if terms.in_the_money(kind) {
-        out.wrapping_add(fraction(large.wrapping_sub(small), large))
-    } else {
-        out
-    };
-    mul_wide(discount.max(0), forward_price, 120)
-}
-
 /// The price in the unit of the forward times `multiple` (the caller's scale), rounded down;
 /// saturates.
 pub fn value(terms: &Terms, kind: OptionKind, multiple: u64) -> i128 {
@@ -304,6 +286,6 @@ pub fn greeks(terms: &Terms, kind: OptionKind, rate: i64) -> Greeks {
         delta: low(round(full(discount, delta), 57)),
         gamma,
         vega,
-        theta: (full(rate, price) >> 57).wrapping_sub(decay),
+        theta: (full(rate, price) >> 57).saturating_sub(decay),
     }
 }

@@ -9,13 +9,13 @@
 use super::ONE;
 use super::fixed::{divide, exp_parts, full, low, mul_high, round, saturate, scale};
 
-/// Above it, 16.0, a tail is below 1e-57.
-pub(super) const FAR: i64 = ONE << 4;
+/// Above it, 17.0, a tail is below 1e-64.
+pub(super) const FAR: i64 = 17 * ONE;
 
 const DEGREE: usize = 9;
 
 /// Segments of 1/16.
-const SEGMENTS: usize = 256;
+const SEGMENTS: usize = 272;
 
 /// Taylor coefficients of M around the middle of each segment: per power of 16 h, in units of
 /// 2^-61.
@@ -89,7 +89,7 @@ pub(super) fn mills(y: i64) -> i64 {
     mul_high(odd, u).wrapping_add(even)
 }
 
-/// The density at `y` (-16 to 16, in units of 1 / [`ONE`]) as `(m, k)`: `m * 2^(k - 62)`.
+/// The density at `y` (-17 to 17, in units of 1 / [`ONE`]) as `(m, k)`: `m * 2^(k - 62)`.
 #[inline]
 pub(super) fn density(y: i64) -> (i64, i64) {
     let (m, k) = exp_parts((full(y, y) >> 51).wrapping_neg());

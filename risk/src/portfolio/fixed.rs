@@ -31,8 +31,13 @@ pub(super) fn mul_div(a: i128, b: i128, c: u64) -> Option<i128> {
 }
 
 /// `a / c`, rounded down.
+#[inline]
 pub(super) fn div_floor(a: i128, c: u64) -> Option<i128> {
-    a.checked_div_euclid(i128::from(c))
+    let c = i128::from(c);
+    // One division: the remainder of `checked_div_euclid` would cost another.
+    let quotient = a.checked_div(c)?;
+    let rest = a.wrapping_sub(quotient.wrapping_mul(c));
+    quotient.checked_sub(i128::from(rest < 0))
 }
 
 /// `a / c`, rounded up.

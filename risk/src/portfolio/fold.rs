@@ -1,10 +1,16 @@
 //! The account: scenarios, the worst of them, charges, floors and factors.
 
 use super::charges::Deltas;
-use super::fixed::{div_floor, mul_div_ceil, mul_div_floor, share_ceil, share_floor};
+use super::fixed::{div_ceil, div_floor, mul_div_ceil, mul_div_floor, share_ceil, share_floor};
 use super::marks::Expiry;
 use super::params::{ratio, refuse};
 use super::{AMOUNT_ONE, Basis, Error, ExpirySums, Numeraire, ONE, Scenario, Scenarios};
+
+/// A millionth, in money.
+const MILLION: u64 = 1_000_000;
+
+/// Scenarios that lose as much but for roundings, money.
+const TIE: i128 = 1_000;
 
 /// What an account holds in one unit.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +45,7 @@ pub struct Collateral {
 /// What made the scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worst {
-    /// The scenario of this index, the first of those that lose most.
+    /// The scenario of this index: the first whose loss is the scan but for 10^-9.
     Scenario(usize),
     /// The competing basis.
     Basis,
@@ -244,15 +250,19 @@ impl Scenarios<'_> {
             moving = moving.checked_add(asset.value).ok_or_else(too_large)?;
         }
         margin.scenario_pnl.reserve(self.len());
+        let mut lowest = 0;
         for (index, scenario) in self.params.scenarios.iter().enumerate() {
             let pnl = self
                 .pnl(held, moving, index, scenario)
                 .ok_or_else(too_large)?;
-            if pnl < margin.scan.saturating_neg() {
-                margin.scan = pnl.checked_neg().ok_or_else(too_large)?;
-                margin.worst = Some(Worst::Scenario(index));
-            }
+            lowest = lowest.min(pnl);
             margin.scenario_pnl.push(pnl);
+        }
+        if lowest < 0 {
+            margin.scan = lowest.checked_neg().ok_or_else(too_large)?;
+            let tie = lowest.saturating_add(TIE);
+            let worst = margin.scenario_pnl.iter().position(|pnl| *pnl <= tie);
+            margin.worst = worst.map(Worst::Scenario);
         }
         if let Basis::Competing { .. } = self.params.basis {
             margin.basis = self.basis(held).ok_or(Error::TooLarge("basis_competing"))?;
@@ -355,14 +365,9 @@ impl Scenarios<'_> {
                     .checked_sub(open.lower)?
                     .clamp(0, span);
                 let rise = i128::from(open.most).checked_sub(factor)?;
-                // Spans of more than 2^64 are cut to thousandths first.
-                let (above, span) = match u64::try_from(span) {
-                    Ok(span) => (above, span),
-                    Err(_) => (
-                        above.checked_div(1000)?.checked_add(1)?,
-                        u64::try_from(span.checked_div(1000)?).ok()?,
-                    ),
-                };
+                // In millionths, so that the divisor fits 64 bits.
+                let above = div_ceil(above, MILLION)?;
+                let span = u64::try_from(div_floor(span, MILLION)?).ok()?.max(1);
                 factor = factor.checked_add(mul_div_ceil(rise, above, span)?.min(rise))?;
             }
             if let Some(peg) = &params.peg {

@@ -58,8 +58,14 @@ impl ExpirySums {
         let amount = i64::try_from(to.checked_sub(from)?).ok()?;
         // Both factors are 64 bits.
         let product = |value: i64| i128::from(amount).wrapping_mul(i128::from(value));
+        let mut overflow = false;
         for (sum, value) in self.values.iter_mut().zip(&option.values) {
-            *sum = sum.checked_add(product(*value))?;
+            let (next, over) = sum.overflowing_add(product(*value));
+            *sum = next;
+            overflow |= over;
+        }
+        if overflow {
+            return None;
         }
         let add = |sum: &mut i128, value: i64| {
             *sum = sum.checked_add(product(value))?;
@@ -75,32 +81,29 @@ impl ExpirySums {
             } else {
                 option.unwind_short
             };
-            amount.checked_abs()?.checked_mul(i128::from(rate))
+            // Below 2^126, for both are 64 bits.
+            amount.wrapping_abs().wrapping_mul(i128::from(rate))
         };
-        self.unwind = self
-            .unwind
-            .checked_add(cost(to)?)?
-            .checked_sub(cost(from)?)?;
+        self.unwind = self.unwind.checked_add(cost(to))?.checked_sub(cost(from))?;
         let growth = to.checked_abs()?.checked_sub(from.checked_abs()?)?;
         self.gross = self.gross.checked_add(growth)?;
-        let (calls, puts) = self.strikes.get(&option.strike).copied().unwrap_or((0, 0));
         let amount = i128::from(amount);
-        let (new_calls, new_puts) = match option.kind {
-            OptionKind::Call => (calls.checked_add(amount)?, puts),
-            OptionKind::Put => (calls, puts.checked_add(amount)?),
-        };
-        let growth = naked(new_calls, new_puts)?.checked_sub(naked(calls, puts)?)?;
+        let strike = self.strikes.entry(option.strike).or_default();
+        let before = naked(*strike)?;
+        match option.kind {
+            OptionKind::Call => strike.0 = strike.0.checked_add(amount)?,
+            OptionKind::Put => strike.1 = strike.1.checked_add(amount)?,
+        }
+        let growth = naked(*strike)?.checked_sub(before)?;
         self.naked = self.naked.checked_add(growth)?;
-        if (new_calls, new_puts) == (0, 0) {
+        if *strike == (0, 0) {
             self.strikes.remove(&option.strike);
-        } else {
-            self.strikes.insert(option.strike, (new_calls, new_puts));
         }
         Some(())
     }
 }
 
 /// Naked short options of one strike: an option of the other kind covers.
-fn naked(calls: i128, puts: i128) -> Option<i128> {
+fn naked((calls, puts): (i128, i128)) -> Option<i128> {
     Some(calls.checked_add(puts)?.checked_neg()?.max(0))
 }

@@ -34,8 +34,8 @@ pub(super) fn of_binary(vol: i64, secs: i64) -> (i64, u64) {
     let secs = secs.unsigned_abs();
     match vol.checked_mul(1 << 7) {
         Some(vol) => (vol, secs),
-        // A sixteenth for 256 times as long.
-        None => (vol.saturating_mul(1 << 3), secs.saturating_mul(1 << 8)),
+        // A 128th for 16,384 times as long.
+        None => (vol, secs.saturating_mul(1 << 14)),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What every price satisfies, on random and on extreme inputs.
 
 use ballast_risk::black76::{
-    Greeks, ONE, OptionKind, Terms, YEAR, discount, greeks, implied_vol, log_moneyness, pair,
-    price, total_vol, value,
+    Greeks, ONE, OptionKind, Terms, YEAR, discount, greeks, greeks_wide, implied_vol,
+    log_moneyness, pair, price, total_vol, value,
 };
 use proptest::prelude::*;
 
@@ -83,12 +83,34 @@ proptest! {
             prop_assert!(delta.unsigned_abs() <= terms.discount.max(0).unsigned_abs());
             prop_assert!(gamma >= 0 && vega >= 0);
             prop_assert!(value(&terms, kind, 1) >= 0);
+            let _ = greeks_wide(&terms, kind, i128::from(rate) << 63, i128::MAX);
             let _ = implied_vol(
                 rate, kind, terms.forward, terms.strike, terms.seconds, terms.discount,
             );
         }
         let _ = pair(rate, terms.vol);
         let _ = discount(rate, terms.seconds);
+    }
+
+    #[test]
+    fn wide_numbers_are_the_others_with_more_digits(
+        terms in markets(), rate in -ONE..ONE, put in any::<bool>(),
+    ) {
+        let kind = if put { Put } else { Call };
+        let wide = |x| i128::from(x) << 63;
+        let ours = greeks(&terms, kind, rate);
+        let more = greeks_wide(&terms, kind, wide(rate), wide(terms.discount));
+        for (ours, more) in [
+            (ours.price.into(), more.price),
+            (ours.delta.into(), more.delta),
+            (ours.gamma, more.gamma),
+            (ours.vega, more.vega),
+            (ours.theta, more.theta),
+        ] {
+            let more = more.to_bits(57);
+            let rounding = 4 + (more.abs() >> 55);
+            prop_assert!((ours - more).abs() <= rounding, "{ours} {more}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 // The command line reads these files; the tests read them with the same code.
 mod book;
+mod doc;
 #[path = "../../../node/src/margin_file/mod.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod margin_file;

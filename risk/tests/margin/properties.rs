@@ -114,6 +114,68 @@ fn an_expired_option_is_worth_its_intrinsic_value() {
     }
 }
 
+/// In the last minute volatilities are in the hundreds and thousands: only their product with the
+/// root of time counts.
+#[test]
+fn the_last_seconds_price_like_a_year_at_a_lower_volatility() {
+    let params = preset("derive-1");
+    let at = |secs: i64, volatility: i64| {
+        let marks = marks(secs, 180 * DAY);
+        let unit = Scenarios::new(&params, &marks).unwrap();
+        let terms = OptionTerms {
+            kind: OptionKind::Put,
+            strike: dollars(90_000),
+            volatility,
+        };
+        unit.option(0, &terms).unwrap().mark
+    };
+    // 100, 10,000 and 640,000 times as short.
+    for (secs, factor) in [(315_360, 10), (3_154, 100), (49, 802)] {
+        let (year, short) = (at(YEAR_SECS, ONE / 2), at(secs, ONE / 2 * factor));
+        assert!(
+            (year - short).abs() < year / 1_000,
+            "{secs}: {year} and {short}"
+        );
+    }
+    // 3,000 / sqrt(31,536,000)
+    let (year, short) = (at(YEAR_SECS, ONE * 5_342 / 10_000), at(1, 3_000 * ONE));
+    assert!((year - short).abs() < year / 1_000, "{year} and {short}");
+}
+
+/// Under the coin numeraire an option is its price in quote over the price of a coin, both shocked.
+#[test]
+fn options_in_coin_are_those_in_quote_over_the_shocked_index() {
+    let marks = two_expiries();
+    let coin = preset("deribit-coin");
+    let quote = Params {
+        numeraire: Numeraire::Quote,
+        ..coin.clone()
+    };
+    let (in_coin, in_quote) = (
+        Scenarios::new(&coin, &marks).unwrap(),
+        Scenarios::new(&quote, &marks).unwrap(),
+    );
+    for strike in [40_000, 60_000, 100_000] {
+        let terms = option(1, true, strike, 0).terms;
+        let (coins, dollars) = (
+            in_coin.option(1, &terms).unwrap(),
+            in_quote.option(1, &terms).unwrap(),
+        );
+        assert_eq!(coins.delta, dollars.delta);
+        let values = coins
+            .values
+            .iter()
+            .zip(&dollars.values)
+            .zip(&coin.scenarios);
+        for ((coins, dollars), scenario) in values {
+            let index = i128::from(marks.index) * i128::from(ONE + scenario.change);
+            let index = index / i128::from(ONE);
+            let back = i128::from(*coins) * index / i128::from(ONE);
+            assert!((back - i128::from(*dollars)).abs() < 1_000, "{scenario:?}");
+        }
+    }
+}
+
 #[test]
 fn requirements_do_not_jump_where_the_power_changes() {
     let book = Book {

@@ -1,0 +1,142 @@
+//! Cost of portfolio margin: the risk array of one option, and the margin of an account by how much
+//! of it is kept. Default parameters, 38 scenarios, four expiries.
+
+use std::hint::black_box;
+
+use ballast_risk::black76::OptionKind;
+use ballast_risk::portfolio::{
+    AMOUNT_ONE, ExpiryMarks, ExpirySums, Holdings, Marks, ONE, OptionTerms, Params, RiskArray,
+    Scenarios, UnitMargin,
+};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+// The reader of parameter sets is the command line's.
+#[path = "../../node/src/margin_file/mod.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod margin_file;
+
+const POSITIONS: [usize; 3] = [10, 100, 1_000];
+const EXPIRIES: usize = 4;
+const DOLLAR: i64 = 1_000_000_000_000;
+
+fn params() -> Params {
+    let file = margin_file::MarginFile::parse(r#"{"vectors": []}"#).expect("JSON");
+    file.params("default").expect("a preset")
+}
+
+fn marks() -> Marks {
+    let expiry = |index: usize| ExpiryMarks {
+        secs: 86_400 * [3, 24, 80, 200][index],
+        forward: DOLLAR * (60_000 + 300 * index as i64),
+        fixed: 0,
+        rate: 0,
+        forward_confidence: ONE,
+        rate_confidence: ONE,
+        volatility_confidence: ONE,
+    };
+    Marks {
+        price_digits: 12,
+        index: DOLLAR * 60_000,
+        index_confidence: ONE,
+        perpetual: DOLLAR * 60_030,
+        perpetual_confidence: ONE,
+        open_interest: 0,
+        expiries: (0..EXPIRIES).map(expiry).collect(),
+    }
+}
+
+/// The n-th listed option: both kinds of strikes from 20,000 up, in every expiry.
+fn option(n: usize) -> (usize, OptionTerms) {
+    let kind = if n % 2 == 0 {
+        OptionKind::Call
+    } else {
+        OptionKind::Put
+    };
+    let strike = (n / 2 / EXPIRIES) as i64;
+    let terms = OptionTerms {
+        kind,
+        strike: DOLLAR * (20_000 + 700 * strike),
+        volatility: ONE / 2 + ONE / 1_000 * strike,
+    };
+    (n / 2 % EXPIRIES, terms)
+}
+
+fn amount(n: usize) -> i64 {
+    (n as i64 * 7 % 13 - 6) * AMOUNT_ONE / 10
+}
+
+fn arrays(unit: &Scenarios<'_>, count: usize) -> Vec<(usize, RiskArray)> {
+    let array = |n| {
+        let (expiry, terms) = option(n);
+        (expiry, unit.option(expiry, &terms).expect("fits"))
+    };
+    (0..count).map(array).collect()
+}
+
+fn sums(unit: &Scenarios<'_>, arrays: &[(usize, RiskArray)]) -> Vec<ExpirySums> {
+    let mut sums = vec![ExpirySums::new(unit); EXPIRIES];
+    for (n, (expiry, array)) in arrays.iter().enumerate() {
+        sums[*expiry].change(array, 0, amount(n)).expect("fits");
+    }
+    sums
+}
+
+fn margin(unit: &Scenarios<'_>, sums: &[ExpirySums]) -> UnitMargin {
+    let held = Holdings {
+        perpetual: AMOUNT_ONE,
+        perpetual_pnl: 0,
+        spot: 0,
+        expiries: sums,
+        collateral: &[],
+    };
+    unit.margin(&held, ONE).expect("fits")
+}
+
+fn array(c: &mut Criterion) {
+    let (params, marks) = (params(), marks());
+    let unit = Scenarios::new(&params, &marks).expect("fits");
+    c.bench_function("margin/marks of a unit, 4 expiries", |b| {
+        b.iter(|| Scenarios::new(black_box(&params), black_box(&marks)));
+    });
+    let mut n = 0;
+    c.bench_function("margin/array of an option, 38 scenarios", |b| {
+        b.iter(|| {
+            n = (n + 1) % 400;
+            let (expiry, terms) = option(n);
+            unit.option(expiry, black_box(&terms))
+        });
+    });
+}
+
+fn account(c: &mut Criterion) {
+    let (params, marks) = (params(), marks());
+    let unit = Scenarios::new(&params, &marks).expect("fits");
+    let mut group = c.benchmark_group("margin/account");
+    for count in POSITIONS {
+        let arrays = arrays(&unit, count);
+        let mut kept = sums(&unit, &arrays);
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(BenchmarkId::new("one fill on kept sums", count), |b| {
+            let (expiry, array) = &arrays[count / 2];
+            let (mut from, mut to) = (amount(count / 2), 3 * AMOUNT_ONE);
+            b.iter(|| {
+                kept[*expiry].change(array, from, to).expect("fits");
+                (from, to) = (to, from);
+                margin(&unit, &kept)
+            });
+        });
+        group.bench_function(BenchmarkId::new("sums from kept arrays", count), |b| {
+            b.iter(|| margin(&unit, &sums(&unit, black_box(&arrays))));
+        });
+        group.bench_function(BenchmarkId::new("full revaluation", count), |b| {
+            b.iter(|| {
+                let arrays = self::arrays(&unit, black_box(count));
+                margin(&unit, &sums(&unit, &arrays))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, array, account);
+criterion_main!(benches);

@@ -93,6 +93,18 @@ fn settled(events: &[Event]) -> Option<i64> {
     })
 }
 
+/// Moves the index until the window is all but over: 10,500 ms of it at 1,100 and 1,789,500 at 1,300
+/// make 1,298.83. The window begins 10,500 ms after genesis; what was before does not count.
+fn average_1_298_83(chain: &mut Chain) {
+    let authority = account(0, 0);
+    chain.block(&[(authority, index(1_100))]);
+    chain.wait(1);
+    chain.skip_to(20_000);
+    chain.block(&[(authority, index(1_300))]);
+    chain.wait(1);
+    chain.skip_to(1_810_000);
+}
+
 #[test]
 fn a_future_pays_the_average_of_its_index_and_its_orders_go_under_the_quota() {
     let mut chain = Chain::new(with_future());
@@ -112,13 +124,7 @@ fn a_future_pays_the_average_of_its_index_and_its_orders_go_under_the_quota() {
     ];
     let [bid, stop, ask, other, ending, elsewhere] =
         orders.map(|order| chain.block(&[order]).ids()[0]);
-    // The window begins 10,500 ms after genesis. What was before does not count.
-    chain.block(&[(authority, index(1_100))]);
-    chain.wait(1);
-    chain.skip_to(20_000);
-    chain.block(&[(authority, index(1_300))]);
-    chain.wait(1);
-    chain.skip_to(1_810_000);
+    average_1_298_83(&mut chain);
     let mark = update(FUTURE, PriceKind::Mark, 1_200);
     chain.block(&[(authority, index(5_000)), (authority, mark)]);
     assert_eq!(chain.market(FUTURE).status, MarketStatus::Open);
@@ -134,7 +140,6 @@ fn a_future_pays_the_average_of_its_index_and_its_orders_go_under_the_quota() {
     ]);
     let expired = Code::MarketExpired;
     assert_eq!(done.codes(), [expired, Code::Ok, expired, expired, expired]);
-    // 10,500 ms at 1,100 and 1,789,500 at 1,300: 1,298.83.
     let price = 1_299;
     let market = FUTURE;
     let expected = [

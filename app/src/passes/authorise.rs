@@ -2,14 +2,14 @@
 
 use crate::accounts::{AccountRef, AccountShard};
 use crate::passes::agents::{check_agent_order, live_agent, remove_agent, set_agent};
+use crate::passes::prices::{check_prices, check_status};
 use crate::passes::quotes::{ProtectionIntent, QuotesIntent};
 use crate::passes::unpack::Unit;
 use crate::passes::{Bundle, Entry, Env, Origin, Output, ResultAt, linked, quotes, scale};
 use crate::records::AgentRecord;
 use ballast_types::{
     Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, Linked,
-    MarketStatus, Order, OrderRef, PartResult, PriceKind, PriceUpdate, Scale, Scheme,
-    SetMarketStatus, Transfer, Tx, TxKey,
+    Order, OrderRef, PartResult, PriceUpdate, Scale, Scheme, SetMarketStatus, Transfer, Tx, TxKey,
 };
 
 /// Largest amount in a transaction.
@@ -323,8 +323,7 @@ fn act(
             out.output.result(at, ActionResult::code(Code::Ok));
         }
         Action::SetMarketStatus(status) => {
-            check_authority(signed.tx.key_id, env)?;
-            check_status(status, env)?;
+            check_status(signed.tx.key_id, status, env)?;
             out.statuses.push((key, *status));
             out.output.result(at, ActionResult::code(Code::Ok));
         }
@@ -582,38 +581,6 @@ fn debit(
     shard
         .credit(slot, asset, 0_i128.saturating_sub(amount))
         .ok_or(Code::Internal)
-}
-
-fn check_authority(key: KeyId, env: &Env<'_>) -> Result<(), Code> {
-    if env.chain.spec.price_authorities.contains(&key) {
-        Ok(())
-    } else {
-        Err(Code::NotPriceAuthority)
-    }
-}
-
-fn check_prices(key: KeyId, prices: &[PriceUpdate], env: &Env<'_>) -> Result<(), Code> {
-    check_authority(key, env)?;
-    for update in prices {
-        let market = env.chain.market(update.market).ok_or(Code::UnknownMarket)?;
-        if env.live(update.market).status == MarketStatus::Settled {
-            return Err(Code::MarketExpired);
-        }
-        let has = update.kind == PriceKind::Index || market.kind.is_derivative();
-        if !has || !(1..=market.max_price).contains(&update.price) {
-            return Err(Code::BadPrice);
-        }
-    }
-    Ok(())
-}
-
-fn check_status(change: &SetMarketStatus, env: &Env<'_>) -> Result<(), Code> {
-    env.chain.market(change.market).ok_or(Code::UnknownMarket)?;
-    let settled = env.live(change.market).status == MarketStatus::Settled;
-    if settled || change.status == MarketStatus::Settled {
-        return Err(Code::MarketExpired);
-    }
-    Ok(())
 }
 
 /// Arms or disarms the dead man's switch of an account.

@@ -15,6 +15,7 @@ pub(crate) mod matching;
 pub(crate) mod meeting;
 pub(crate) mod open;
 pub(crate) mod pegs;
+pub(crate) mod prices;
 pub(crate) mod quotes;
 pub(crate) mod scale;
 pub(crate) mod settle;

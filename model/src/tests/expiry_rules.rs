@@ -86,10 +86,13 @@ fn until_it_expires_a_future_is_a_perpetual() {
     assert_eq!((margin.held, margin.equity), (352_000, equity));
 }
 
+/// Height from which on, and index.
+type From = (u64, Ticks);
+
 #[test]
 fn the_price_is_the_average_of_the_index_over_time() {
-    // Time of expiry; (height from which on, index); price.
-    let cases: &[(u64, &[(u64, Ticks)], Ticks)] = &[
+    // Time of expiry; indexes; price.
+    let cases: &[(u64, &[From], Ticks)] = &[
         (10_000, &[], 1_000),
         (10_000, &[(5, 2_000)], 1_500),
         (10_000, &[(3, 2_000), (5, 1_000)], 1_200),

@@ -109,11 +109,14 @@ impl Workload {
         }
     }
 
-    /// Markets that are not open do not stay so for long.
+    /// Markets that are not open do not stay so for long, unless they expire.
     pub(super) fn reopen(&mut self) -> Vec<Vec<u8>> {
         let mut actions = Vec::new();
+        let expiring = self.expiring();
         for (market, status) in (0..).map(MarketId).zip(self.statuses.clone()) {
-            let shut = !matches!(status, MarketStatus::Open | MarketStatus::Settled);
+            let ends =
+                status == MarketStatus::Settled || expiring.iter().any(|(id, _)| *id == market);
+            let shut = status != MarketStatus::Open && !ends;
             if shut && self.rng.one_in(2) {
                 let open = MarketStatus::Open;
                 let next = match status {

@@ -4,7 +4,7 @@ use super::Workload;
 use super::actions::EDGES;
 use ballast_types::{
     Account, Action, LinkKind, LinkRule, Linked, MarketId, MarketStatus, Order, PostOnly,
-    PriceKind, PriceUpdate, SetMarketStatus, Side, TimeInForce, TimeMs,
+    PriceKind, PriceUpdate, SetMarketStatus, Side, TimeInForce, TimeMs, sign_native,
 };
 
 /// Time after genesis at which no block comes for a while, in ms.
@@ -42,7 +42,7 @@ impl Workload {
     }
 
     /// Futures that are not settled and expire so soon that the blocks before are few.
-    fn expiring(&self) -> Vec<(MarketId, TimeMs)> {
+    pub(super) fn expiring(&self) -> Vec<(MarketId, TimeMs)> {
         let markets = (0..).map(MarketId).zip(&self.spec.markets);
         markets
             .filter_map(|(id, market)| Some((id, market.kind.expiry()?)))
@@ -164,7 +164,7 @@ impl Workload {
         }
         let (suspended, auction) = (MarketStatus::Suspended, MarketStatus::Auction);
         let open = MarketStatus::Open;
-        let status = self.rng.pick(&[suspended, auction, auction, open, open]);
+        let status = self.rng.pick(&[suspended, suspended, auction, open, open]);
         let change = Action::SetMarketStatus(SetMarketStatus { market, status });
         let updates = [PriceKind::Mark, PriceKind::Index].map(|kind| PriceUpdate {
             market,
@@ -172,7 +172,12 @@ impl Workload {
             price: mark + 50,
         });
         let prices = Action::SetPrices(updates.to_vec());
-        self.native_of(self.authority(), vec![change, prices])
+        // Before all else that the authority sends, which may have used its tokens up.
+        let authority = self.authority();
+        let secret = self.owner(authority.master);
+        let mut body = self.body(authority, &secret, vec![change, prices]);
+        body.nonce -= 1_000;
+        sign_native(&body, &secret)
     }
 
     /// Orders, prices and statuses for a market that is settled.

@@ -116,7 +116,9 @@ async fn trades_bbo_and_blocks_arrive_once_each_in_order() {
         filled: 0,
     };
     let quotes = ActionResult {
-        parts: [Some(OrderId(12)), None, Some(OrderId(13))].map(part).into(),
+        parts: [Some(OrderId(12)), None, Some(OrderId(13))]
+            .map(part)
+            .into(),
         ..ActionResult::code(Code::Ok)
     };
     let tx = TxResult {

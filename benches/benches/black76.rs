@@ -7,7 +7,8 @@ use ballast_risk::black76::{
     self, ONE, OptionKind, Terms, discount, greeks, implied_vol, log_moneyness, pair, price,
     total_vol,
 };
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rust_decimal::{Decimal, MathematicalOps};
 
 const OPTIONS: u64 = 1_000;
@@ -39,82 +40,58 @@ fn decimal_pair(terms: &Terms) -> Option<(Decimal, Decimal)> {
     Some((call, call - forward + strike))
 }
 
+/// Times what is done with each item.
+fn each<T, R>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    items: &[T],
+    mut work: impl FnMut(&T) -> R,
+) {
+    group.bench_function(name, |bench| {
+        bench.iter(|| {
+            for item in black_box(items) {
+                black_box(work(item));
+            }
+        });
+    });
+}
+
 fn pricing(criterion: &mut Criterion) {
     let options = options();
-    let given: Vec<_> = options
-        .iter()
-        .map(|terms| {
-            let log = log_moneyness(terms.forward, terms.strike);
-            (log, total_vol(terms.vol, terms.seconds))
-        })
-        .collect();
+    let log = |terms: &Terms| log_moneyness(terms.forward, terms.strike);
+    let total = |terms: &Terms| total_vol(terms.vol, terms.seconds);
+    let call = |terms: &Terms| price(terms, OptionKind::Call);
+    let given: Vec<_> = options.iter().map(|o| (log(o), total(o))).collect();
+    let prices: Vec<_> = options.iter().map(|o| (call(o), *o)).collect();
     let mut group = criterion.benchmark_group("black76");
     group.throughput(Throughput::Elements(OPTIONS));
-    group.bench_function("pair, moneyness and total volatility given", |bench| {
-        bench.iter(|| {
-            for (log, total) in black_box(&given) {
-                black_box(pair(*log, *total));
-            }
-        });
+    each(
+        &mut group,
+        "pair, moneyness and total volatility given",
+        &given,
+        |(log, total)| pair(*log, *total),
+    );
+    each(&mut group, "pair", &options, |o| pair(log(o), total(o)));
+    each(&mut group, "price", &options, call);
+    each(&mut group, "greeks", &options, |o| {
+        greeks(o, OptionKind::Call, 0)
     });
-    group.bench_function("pair", |bench| {
-        bench.iter(|| {
-            for terms in black_box(&options) {
-                let log = log_moneyness(terms.forward, terms.strike);
-                black_box(pair(log, total_vol(terms.vol, terms.seconds)));
-            }
-        });
+    each(&mut group, "implied volatility", &prices, |(price, o)| {
+        let (forward, strike) = (o.forward, o.strike);
+        implied_vol(
+            *price,
+            OptionKind::Call,
+            forward,
+            strike,
+            o.seconds,
+            o.discount,
+        )
     });
-    group.bench_function("price", |bench| {
-        bench.iter(|| {
-            for terms in black_box(&options) {
-                black_box(price(terms, OptionKind::Call));
-            }
-        });
-    });
-    group.bench_function("greeks", |bench| {
-        bench.iter(|| {
-            for terms in black_box(&options) {
-                black_box(greeks(terms, OptionKind::Call, 0));
-            }
-        });
-    });
-    let prices: Vec<_> = options
-        .iter()
-        .map(|terms| (price(terms, OptionKind::Call), *terms))
-        .collect();
-    group.bench_function("implied volatility", |bench| {
-        bench.iter(|| {
-            for (price, terms) in black_box(&prices) {
-                let (forward, strike) = (terms.forward, terms.strike);
-                let factor = terms.discount;
-                let kind = OptionKind::Call;
-                black_box(implied_vol(
-                    *price,
-                    kind,
-                    forward,
-                    strike,
-                    terms.seconds,
-                    factor,
-                ));
-            }
-        });
-    });
-    group.bench_function("discount", |bench| {
-        bench.iter(|| {
-            for terms in black_box(&options) {
-                black_box(discount(ONE / 20, terms.seconds));
-            }
-        });
+    each(&mut group, "discount", &options, |o| {
+        discount(ONE / 20, o.seconds)
     });
     group.sample_size(10);
-    group.bench_function("pair, rust_decimal", |bench| {
-        bench.iter(|| {
-            for terms in black_box(&options) {
-                black_box(decimal_pair(terms));
-            }
-        });
-    });
+    each(&mut group, "pair, rust_decimal", &options, decimal_pair);
     group.finish();
 }
 

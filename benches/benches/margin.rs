@@ -12,7 +12,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 
 // The reader of parameter sets is the command line's.
 #[path = "../../node/src/margin_file/mod.rs"]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, unreachable_pub, unused_imports)]
 mod margin_file;
 
 const POSITIONS: [usize; 3] = [10, 100, 1_000];
@@ -47,7 +47,7 @@ fn marks() -> Marks {
 
 /// The n-th listed option: both kinds of strikes from 20,000 up, in every expiry.
 fn option(n: usize) -> (usize, OptionTerms) {
-    let kind = if n % 2 == 0 {
+    let kind = if n.is_multiple_of(2) {
         OptionKind::Call
     } else {
         OptionKind::Put

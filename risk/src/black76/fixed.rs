@@ -330,8 +330,11 @@ pub fn log_moneyness(forward: u64, strike: u64) -> i64 {
 
 /// e^(-rate * time): `rate` per year in units of 1 / [`ONE`], the result too (it saturates at 64).
 pub fn discount(rate: i64, seconds: u64) -> i64 {
-    let wide = discount_wide(i128::from(rate) << 63, seconds);
-    saturate(round(wide.min(i128::MAX.wrapping_sub(WIDE)), 63))
+    let growth = i128::from(rate).wrapping_mul(seconds.min(LONGEST).into());
+    // In units of 2^-64; beyond e^5 and e^-100 every exponent is alike.
+    let exponent = divide(growth.wrapping_neg() << 7, YEAR.into());
+    let (m, k) = exp_parts(exponent.clamp(-(100 << 64), 5 << 64));
+    saturate(scale(i128::from(m), k.wrapping_sub(5)))
 }
 
 /// As [`discount`], with rate and result in units of 1 / [`WIDE`]; it saturates at 128. Maximum

@@ -2,8 +2,8 @@
 
 use crate::decimal::{Decimal, atto};
 use ballast_risk::black76::{
-    ONE, OptionKind, Terms, YEAR, discount, exp, ln, log_moneyness, normal_cdf, normal_pdf, pair,
-    price, sqrt, total_vol, value,
+    ONE, OptionKind, Terms, YEAR, discount, exp, greeks, ln, log_moneyness, normal_cdf, normal_pdf,
+    pair, price, sqrt, total_vol, value,
 };
 
 /// One unit of 2^-57, in 1e-18.
@@ -133,14 +133,186 @@ fn roots_and_discounts() {
     assert_eq!(total_vol(-ONE, YEAR), 0);
 }
 
+/// Forward, strike, volatility, seconds; price of the call over the larger of forward and strike, and
+/// its delta, in 1e-18.
+const CALLS: [(u64, u64, &str, u64, i128, i128); 25] = [
+    (
+        1_234_567,
+        1_246_912,
+        "2.5",
+        94_608_000,
+        959_867_557_341_400_033,
+        984_720_397_627_999_917,
+    ),
+    (
+        999_999_937,
+        1_049_999_933,
+        "0.5",
+        86_400,
+        309_613_132_144_447,
+        32_071_548_684_806_004,
+    ),
+    (
+        999_999_937,
+        1_000_099_936,
+        "0.25",
+        3_600,
+        1_016_307_816_574_897,
+        485_601_246_719_418_897,
+    ),
+    (
+        1_234_567,
+        1_222_221,
+        "0.25",
+        3_600,
+        10_000_320_274_794_496,
+        999_916_417_047_047_306,
+    ),
+    (999_999_937, 4_999_999_685, "0.03125", 31_536_000, 0, 0),
+    (1_234_567, 1_543_208, "0.25", 60, 0, 0),
+    (
+        999_999_937,
+        499_999_968,
+        "0.03125",
+        60,
+        500_000_000_500_000_032,
+        1_000_000_000_000_000_000,
+    ),
+    (
+        6_543,
+        6_215,
+        "0.03125",
+        94_608_000,
+        54_956_964_768_924_162,
+        835_775_868_068_048_408,
+    ),
+    (
+        65_000,
+        65_006,
+        "0.5",
+        604_800,
+        27_570_834_384_612_929,
+        513_277_614_963_974_613,
+    ),
+    (
+        65_000,
+        65_006,
+        "0.03125",
+        3_600,
+        92_103_029_977_981,
+        391_164_530_535_657_052,
+    ),
+    (
+        1_234_567,
+        1_543_208,
+        "0.75",
+        31_536_000,
+        174_077_169_906_752_787,
+        530_877_523_811_658_936,
+    ),
+    (
+        999_999_937,
+        499_999_968,
+        "0.75",
+        7_776_000,
+        503_175_256_216_204_932,
+        979_690_371_231_484_982,
+    ),
+    (6_543, 6_608, "0.75", 60, 0, 0),
+    (
+        100,
+        105,
+        "0.125",
+        31_536_000,
+        28_493_088_350_691_564,
+        371_523_385_661_046_662,
+    ),
+    (
+        100,
+        99,
+        "1.5",
+        3_600,
+        12_573_037_985_487_139,
+        737_324_875_981_259_490,
+    ),
+    (100, 125, "0.03125", 604_800, 0, 0),
+    (
+        6_543,
+        1_308,
+        "2.5",
+        31_536_000,
+        916_460_986_174_340_038,
+        970_884_747_973_621_790,
+    ),
+    (
+        1_234_567,
+        1_234_567,
+        "0.125",
+        604_800,
+        6_905_851_641_362_989,
+        503_452_925_820_681_495,
+    ),
+    (
+        65_000,
+        64_993,
+        "0.125",
+        2_592_000,
+        14_349_025_571_024_730,
+        508_346_646_070_588_269,
+    ),
+    (
+        65_000,
+        13_000,
+        "1.5",
+        3_600,
+        800_000_000_000_000_000,
+        1_000_000_000_000_000_000,
+    ),
+    (
+        6_543,
+        6_215,
+        "0.125",
+        60,
+        50_129_909_827_296_347,
+        1_000_000_000_000_000_000,
+    ),
+    (
+        100,
+        100,
+        "2.5",
+        86_400,
+        52_166_761_235_368_501,
+        526_083_380_617_684_250,
+    ),
+    (
+        999_999_937,
+        949_999_940,
+        "2.5",
+        604_800,
+        160_449_167_924_472_637,
+        625_993_985_920_042_155,
+    ),
+    (
+        6_543,
+        6_543,
+        "1.5",
+        3_600,
+        6_393_587_659_592_755,
+        503_196_793_829_796_377,
+    ),
+    (
+        1,
+        1_000_000,
+        "5",
+        YEAR,
+        325_413_510_307,
+        396_235_938_226_409_966,
+    ),
+];
+
 #[test]
-fn calls_to_eighteen_digits() {
-    for (forward, strike, vol, seconds, expected) in [
-        (100, 100, "1", YEAR, 382_924_922_548_026_207),
-        (100, 120, "0.5", 2_592_000, 6_311_337_007_612_455),
-        (65_000, 20_000, "2", YEAR, 839_189_425_793_850_025),
-        (1, 1_000_000, "5", YEAR, 325_413_510_307),
-    ] {
+fn calls_and_deltas_to_eighteen_digits() {
+    for (forward, strike, vol, seconds, expected, delta) in CALLS {
         let terms = Terms {
             forward,
             strike,
@@ -150,13 +322,38 @@ fn calls_to_eighteen_digits() {
         };
         let what = format!("{terms:?}");
         near(&what, price(&terms, OptionKind::Call), expected, 2);
+        near(&what, greeks(&terms, OptionKind::Call, 0).delta, delta, 20);
         let given = pair(
             log_moneyness(forward, strike),
             total_vol(terms.vol, seconds),
         );
         near(&what, given.call, expected, 2);
-        // In hundredths of the forward's unit.
-        let cents = i128::from(terms.unit()) * 100 * expected / 10_i128.pow(18);
-        assert_eq!(value(&terms, OptionKind::Call, 100), cents);
     }
+}
+
+#[test]
+fn values_are_in_the_callers_unit() {
+    let terms = Terms {
+        forward: 65_000,
+        strike: 20_000,
+        vol: fixed("2"),
+        seconds: YEAR,
+        discount: ONE,
+    };
+    // 65,000 times 0.839189425793850025, the price at 18 digits.
+    assert_eq!(value(&terms, OptionKind::Call, 1), 54_547);
+    assert_eq!(value(&terms, OptionKind::Call, 1_000_000), 54_547_312_676);
+    let tiny = Terms {
+        forward: 0,
+        strike: 0,
+        ..terms
+    };
+    assert_eq!(value(&tiny, OptionKind::Put, u64::MAX), 0);
+    let huge = Terms {
+        forward: u64::MAX,
+        strike: 0,
+        discount: i64::MAX,
+        ..terms
+    };
+    assert_eq!(value(&huge, OptionKind::Call, u64::MAX), i128::MAX);
 }

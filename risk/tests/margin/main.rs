@@ -11,7 +11,7 @@
 mod book;
 mod doc;
 #[path = "../../../node/src/margin_file/mod.rs"]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, unreachable_pub, unused_imports)]
 mod margin_file;
 mod properties;
 mod vectors;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::units::Span;
 
-/// See [`ActionSpec::Order`].
+/// See [`Order`](super::ActionSpec::Order).
 #[derive(Clone, Debug, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrderSpec {

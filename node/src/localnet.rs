@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ballast_genesis::GenesisValidator;
+use ballast_genesis::{GenesisValidator, Matching};
 use ballast_types::Account;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ use crate::key_file::{self, KeyRecord, KeyType, public_hex};
 use crate::network::{Endpoints, Network, demo_accounts};
 use crate::ports::{self, NodePorts};
 use crate::settings::{self, NodeSettings};
+use crate::units::Span;
 
 /// Voting power of each validator.
 const POWER: u64 = 10;
@@ -126,16 +127,27 @@ pub fn new_chain_id(prefix: &str) -> Result<String, getrandom::Error> {
     Ok(format!("{prefix}-{}", hex::encode(bytes)))
 }
 
-/// The genesis file of a demo network; with `future`, also of a future on BTC that expires so long
-/// after genesis.
+/// What the markets of a demo network have beyond the demo's own.
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// In a new network, list BTC-FUTURE, which expires this long after genesis, behind the demo
+    /// markets
+    #[arg(long, value_name = "TIME")]
+    pub future: Option<Span>,
+    /// In a new network, let these markets trade in a batch at the end of each block
+    #[arg(long, value_name = "SYMBOL,...", value_delimiter = ',')]
+    pub batch: Vec<String>,
+}
+
+/// The genesis file of a demo network.
 ///
 /// # Errors
-/// When it would not be valid, which names the field.
+/// When it would not be valid, or lacks a market that is to trade in batches; names the field.
 pub fn demo_genesis(
     chain_id: &str,
     accounts: &[KeyRecord],
     validators: Vec<GenesisValidator>,
-    future: Option<Duration>,
+    extras: &Extras,
 ) -> Result<GenesisFile, ballast_genesis::Error> {
     let owner = |record: &KeyRecord| {
         record
@@ -153,23 +165,28 @@ pub fn demo_genesis(
     let authority = owners.first().copied().unwrap_or_default();
     let genesis = ballast_genesis::demo(&funded, authority, validators);
     let mut file = GenesisFile::new(chain_id.to_owned(), SystemTime::now(), genesis);
-    if let Some(lifetime) = future {
-        let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+    if let Some(lifetime) = extras.future {
+        let lifetime = u64::try_from(lifetime.0.as_millis()).unwrap_or(u64::MAX);
         let expiry = file.genesis_time().saturating_add(lifetime);
         let market = ballast_genesis::demo_future(expiry);
         file.genesis.markets.push(market);
+    }
+    for symbol in &extras.batch {
+        let mut markets = file.genesis.markets.iter_mut();
+        let market = markets.find(|market| market.symbol == *symbol);
+        let market = market.ok_or_else(|| ballast_genesis::Error::Value {
+            field: "batch".to_owned(),
+            value: symbol.clone(),
+            reason: "is not the symbol of a market".to_owned(),
+        })?;
+        market.matching = Matching::Batch;
     }
     file.validate_draft()?;
     Ok(file)
 }
 
 /// Writes a new network into an empty home; its settings are last, so that it is whole or absent.
-/// `future` is as for [`demo_genesis`].
-pub fn create(
-    home: &LocalnetHome,
-    settings: &Settings,
-    future: Option<Duration>,
-) -> Result<(), Error> {
+pub fn create(home: &LocalnetHome, settings: &Settings, extras: &Extras) -> Result<(), Error> {
     let mut nodes = Vec::new();
     let mut validators = Vec::new();
     for node in 0..settings.validators {
@@ -183,7 +200,7 @@ pub fn create(
         });
         nodes.push((keys, ingress));
     }
-    let genesis = demo_genesis(&settings.chain_id, &settings.accounts, validators, future)?;
+    let genesis = demo_genesis(&settings.chain_id, &settings.accounts, validators, extras)?;
     let path = home::genesis_path(home.path());
     let genesis = genesis.to_text().map_err(|error| Error::Io {
         path,
@@ -298,7 +315,11 @@ mod tests {
         // Ports of which nothing is known but that they are rarely used.
         let settings = Settings::generate(4, 20_100, Mempool::App, pause).expect("randomness");
         let lifetime = Duration::from_secs(3600);
-        create(&home, &settings, Some(lifetime)).expect("writes");
+        let extras = Extras {
+            future: Some(Span(lifetime)),
+            batch: vec!["ETH-PERP".to_owned()],
+        };
+        create(&home, &settings, &extras).expect("writes");
 
         let file = genesis_file::read(&home::genesis_path(&home.node(2))).expect("reads");
         let spec = file.validate().expect("valid").into_spec();
@@ -306,6 +327,11 @@ mod tests {
         assert_eq!(spec.validators.len(), 4);
         let expiry = spec.markets.last().and_then(|market| market.kind.expiry());
         assert_eq!(expiry, Some(spec.genesis_time + 3_600_000));
+        let batch =
+            |market: &&ballast_types::MarketSpec| market.matching == ballast_types::Matching::Batch;
+        let batches: Vec<_> = spec.markets.iter().filter(batch).collect();
+        assert_eq!(batches.len(), 1);
+        assert_eq!(batches[0].symbol, "ETH-PERP");
         for node in 0..4 {
             let keys = home::read_keys(&home.node(node)).expect("reads");
             let ingress = settings::ingress_key(&home.node(node)).expect("reads");

@@ -4,6 +4,8 @@
 
 mod common;
 
+#[path = "user/batches.rs"]
+mod batches;
 #[path = "user/futures.rs"]
 mod futures;
 #[path = "user/linked.rs"]

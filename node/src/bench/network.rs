@@ -16,7 +16,7 @@ use crate::cometbft::{child, home, provide};
 use crate::genesis_file;
 use crate::homes::LocalnetHome;
 use crate::key_file::KeyType;
-use crate::localnet::{self, Settings};
+use crate::localnet::{self, Extras, Settings};
 use crate::network::Endpoints;
 use crate::ports;
 use crate::rpc;
@@ -80,7 +80,7 @@ impl Running {
         };
         let base = free_base()?;
         let settings = Settings::generate(VALIDATORS, base, mempool, DEFAULT_TIMEOUT_COMMIT)?;
-        localnet::create(&network, &settings, None)?;
+        localnet::create(&network, &settings, &Extras::default())?;
         for node in 0..VALIDATORS {
             // A few keys carry the load of a whole exchange.
             genesis_file::edit(&home::genesis_path(&network.node(node)), |genesis| {

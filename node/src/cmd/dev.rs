@@ -12,13 +12,12 @@ use ballast_types::{ChainSpec, Secret};
 use crate::api::Api;
 use crate::cmd::{Failure, block_on};
 use crate::key_file::{self, KeyRecord, KeyType, public_hex};
-use crate::localnet::{demo_genesis, new_chain_id};
+use crate::localnet::{Extras, demo_genesis, new_chain_id};
 use crate::network::{Endpoints, Network, demo_accounts};
 use crate::node::{self, Addresses, Node};
 use crate::ports::{self, NodePorts};
 use crate::running_line;
 use crate::signals::StopSignals;
-use crate::units::Span;
 
 /// Arguments of `dev`.
 #[derive(clap::Args, Debug)]
@@ -37,9 +36,8 @@ pub struct Args {
     #[arg(long, value_name = "MS", default_value_t = 50,
         value_parser = clap::value_parser!(u64).range(1..=60_000))]
     block_time: u64,
-    /// List BTC-FUTURE, which expires this long after the start, behind the demo markets
-    #[arg(long, value_name = "TIME")]
-    future: Option<Span>,
+    #[command(flatten)]
+    extras: Extras,
     /// When ready, print one line of JSON on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -61,7 +59,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         nodes: vec![Endpoints::without_cometbft(&ports)],
         accounts,
     };
-    let spec = Arc::new(spec(&network, &ingress, args.future)?);
+    let spec = Arc::new(spec(&network, &ingress, &args.extras)?);
     let pool = PoolConfig::new(Mode::App, ingress, &spec);
     let addresses = Addresses {
         http: ports.http,
@@ -95,19 +93,18 @@ async fn serve(args: Args) -> Result<(), Failure> {
 }
 
 /// The demo genesis with one validator, whose consensus key nobody has: there is no consensus.
-fn spec(network: &Network, ingress: &Secret, future: Option<Span>) -> Result<ChainSpec, Failure> {
+fn spec(network: &Network, ingress: &Secret, extras: &Extras) -> Result<ChainSpec, Failure> {
     let validator = GenesisValidator {
         name: "dev".to_owned(),
         consensus_key: hex::encode([1; 32]),
         ingress_key: public_hex(&ingress.public()),
         power: 1,
     };
-    let future = future.map(|future| future.0);
     let file = demo_genesis(
         &network.chain_id,
         &network.accounts,
         vec![validator],
-        future,
+        extras,
     )?;
     let genesis_time = file.genesis_time();
     Ok(ballast_genesis::validate(&file.genesis, &network.chain_id, genesis_time)?.into_spec())

@@ -10,7 +10,7 @@ use crate::cmd::{Failure, block_on, start};
 use crate::cometbft::config::{DEFAULT_TIMEOUT_COMMIT, Mempool};
 use crate::cometbft::provide;
 use crate::homes::{self, LocalnetHome};
-use crate::localnet::{self, Settings};
+use crate::localnet::{self, Extras, Settings};
 use crate::network::Network;
 use crate::ports::{self, NodePorts};
 use crate::rfc3339;
@@ -18,7 +18,6 @@ use crate::rpc;
 use crate::running_line;
 use crate::signals::StopSignals;
 use crate::supervise::{Log, Patience, Program, Supervisor, own_binary};
-use crate::units::Span;
 
 /// Validators of a new network.
 const VALIDATORS: usize = 4;
@@ -61,10 +60,8 @@ pub struct Args {
     /// CometBFT's pause after a commit, in ms [default: 50, or as the existing home has]
     #[arg(long, value_name = "MS")]
     timeout_commit: Option<u64>,
-    /// In a new network, list BTC-FUTURE, which expires this long after genesis, behind the demo
-    /// markets
-    #[arg(long, value_name = "TIME")]
-    future: Option<Span>,
+    #[command(flatten)]
+    extras: Extras,
     /// When ready, print one line of JSON on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -118,12 +115,12 @@ fn set_up(args: &Args, home: &LocalnetHome) -> Result<Settings, Failure> {
             pause,
         )?;
         ports::probe(&settings.ports()?)?;
-        localnet::create(home, &settings, args.future.map(|future| future.0))?;
+        localnet::create(home, &settings, &args.extras)?;
         return Ok(settings);
     }
-    if args.future.is_some() {
+    if args.extras != Extras::default() {
         return Err(format!(
-            "--future: the network in {} has its markets already; start over with --reset",
+            "--future, --batch: the network in {} has its markets already; start over with --reset",
             home.path().display(),
         )
         .into());

@@ -187,7 +187,7 @@ async fn bad_requests_are_told_which_field_and_which_value() {
         ("/v1/txs", 405, "METHOD_NOT_ALLOWED", "method", "GET"),
         ("/v1/ws", 400, "BAD_REQUEST", "request", "400"),
         ("/v1/orders/%ff", 400, "BAD_REQUEST", "request", "400"),
-        ("/v1/book/2", 404, "UNKNOWN_MARKET", "market", "2"),
+        ("/v1/book/3", 404, "UNKNOWN_MARKET", "market", "3"),
         (
             "/v1/book/DOGE?depth=x",
             404,

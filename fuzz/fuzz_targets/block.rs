@@ -7,7 +7,7 @@ use ballast_app::{Block, State};
 use ballast_fuzz::script::{Input, MAX_BLOCKS, Script};
 use ballast_model::Model;
 use ballast_model::workload::test_spec;
-use ballast_types::{BlockEvents, TxResult};
+use ballast_types::{BlockEvents, OrderId, TxResult};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use std::sync::{Arc, Once};
@@ -60,8 +60,8 @@ fn execute(state: &mut State, model: &mut Model, script: &mut Script, txs: &[Vec
 
     let expected = model.execute(height, time, &seed, txs);
     compare(&events, &expected);
-    for (ours, theirs) in actions(&events).zip(actions(&expected)) {
-        if let (Some(ours), Some(theirs)) = (ours.order, theirs.order) {
+    for pair in orders(&events).zip(orders(&expected)) {
+        if let (Some(ours), Some(theirs)) = pair {
             model.alias(ours, theirs);
             script.orders.push(ours);
         }
@@ -87,6 +87,14 @@ fn results(block: &BlockEvents) -> impl Iterator<Item = &TxResult> {
 
 fn actions(block: &BlockEvents) -> impl Iterator<Item = &ballast_types::ActionResult> {
     results(block).flat_map(|result| &result.actions)
+}
+
+/// The orders of all actions and of their parts.
+fn orders(block: &BlockEvents) -> impl Iterator<Item = Option<OrderId>> {
+    actions(block).flat_map(|action| {
+        let parts = action.parts.iter().map(|part| part.order);
+        std::iter::once(action.order).chain(parts)
+    })
 }
 
 fn compare(ours: &BlockEvents, theirs: &BlockEvents) {

@@ -10,8 +10,8 @@ use ballast::rfc3339;
 use ballast_app::{Block, State};
 use ballast_model::Model;
 use ballast_types::{
-    Account, Action, BlockEvents, ChainSpec, Code, Decoded, Hash, MarketId, OrderId, Scheme,
-    Secret, Tx, TxHash, TxResult, chain_hash, decode,
+    Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Decoded, Hash, MarketId, OrderId,
+    Scheme, Secret, Tx, TxHash, TxResult, chain_hash, decode,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -140,10 +140,12 @@ impl Audit {
             "results of height {height}"
         );
         let flat = |events: &BlockEvents| -> Vec<Option<OrderId>> {
-            let results = events.txs.iter().flatten();
-            results
-                .flat_map(|tx| tx.actions.iter().map(|action| action.order))
-                .collect()
+            let actions = events.txs.iter().flatten().flat_map(|tx| &tx.actions);
+            let orders = |action: &ActionResult| {
+                let parts: Vec<_> = action.parts.iter().map(|part| part.order).collect();
+                std::iter::once(action.order).chain(parts)
+            };
+            actions.flat_map(orders).collect()
         };
         for pair in flat(app).into_iter().zip(flat(model)) {
             if let (Some(app), Some(model)) = pair {

@@ -10,7 +10,7 @@
 
 use ballast_risk::black76::{self, OptionKind, Terms};
 use ballast_risk::portfolio;
-use ballast_risk::surface::{Curve, Error, Node, ONE, Slice, Surface, Svi};
+use ballast_risk::surface::{Curve, Error, Node, ONE, Slice, Surface, Svi, nodes, variance};
 use proptest::prelude::*;
 
 const DAY: i64 = 86_400;
@@ -127,19 +127,8 @@ fn total_variance_is_linear_between_expiries() {
 #[test]
 fn raw_svi_is_that_of_portfolio_margin() {
     let ours = surface(&[slice(73, Curve::Svi(svi()))]);
-    let Svi {
-        a,
-        b,
-        rho,
-        m,
-        sigma,
-    } = svi();
     let theirs = portfolio::Svi {
-        a,
-        b,
-        rho,
-        m,
-        sigma,
+        curve: svi(),
         forward: 10_000,
         tau: ONE / 5,
     };
@@ -344,7 +333,7 @@ proptest! {
             Node { k: n(2), variance: n(3) },
         ]);
         let svi = Curve::Svi(Svi { a: n(4), b: n(5), rho: n(6), m: n(7), sigma: n(8) });
-        let _ = (table.variance(k), svi.variance(k), svi.nodes());
+        let _ = (variance(&table, k), variance(&svi, k), nodes(&svi));
         for curve in [table, svi] {
             let slice = Slice { expiry: n(9), tenor: n(10), curve };
             let accepted = Surface::new(vec![slice], now);

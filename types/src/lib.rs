@@ -12,9 +12,11 @@ mod cosmos;
 mod event;
 mod ids;
 mod limits;
+pub mod margin;
 mod order_key;
 mod sig;
 mod spec;
+pub mod surface;
 mod tx;
 mod weight;
 
@@ -31,6 +33,7 @@ pub use cosmos::{MSG_ACTIONS_URL, MSG_SEND_URL, MsgActionsBody};
 pub use event::{ActionResult, BlockEvents, Event, PartResult, Removal, TxResult};
 pub use ids::{AssetId, GroupId, MarketId, OrderId};
 pub use limits::Limits;
+pub use margin::OptionKind;
 pub use order_key::{ActionKey, Class, GroupKey, Rank, TxKey, account_shard, claim_ticket, ticket};
 pub use sig::{Check, Secret, ingress_sign_hash, verify, verify_batch, verify_ingress};
 pub use spec::{

@@ -6,6 +6,7 @@ use ballast_risk::portfolio::{
     AMOUNT_DIGITS, Basis, Collateral, Error, ExpiryMarks, ExpirySums, Holdings, MONEY_DIGITS,
     Marks, ONE, OptionTerms, Params, RATIO_DIGITS, Scenarios, Svi, UnitMargin,
 };
+use ballast_risk::surface;
 
 /// A unit, read.
 pub(super) struct Unit {
@@ -158,11 +159,13 @@ fn svi(field: &Field<'_>, digits: u32) -> Result<Svi, String> {
         return Err(field.error("is not [a, b, rho, m, sigma, F, tau]"));
     };
     Ok(Svi {
-        a: a.needed_ratio()?,
-        b: b.needed_ratio()?,
-        rho: rho.needed_ratio()?,
-        m: m.needed_ratio()?,
-        sigma: sigma.needed_ratio()?,
+        curve: surface::Svi {
+            a: a.needed_ratio()?,
+            b: b.needed_ratio()?,
+            rho: rho.needed_ratio()?,
+            m: m.needed_ratio()?,
+            sigma: sigma.needed_ratio()?,
+        },
         forward: forward.price(digits, None)?,
         tau: tau.needed_ratio()?,
     })

@@ -22,6 +22,7 @@ mod implied;
 mod normal;
 mod wide;
 
+pub use ballast_types::OptionKind;
 pub use fixed::{
     ONE, WIDE, YEAR, discount, discount_wide, exp, ln, log_moneyness, sqrt, total_vol,
 };
@@ -31,15 +32,6 @@ pub use wide::{Scaled, WideGreeks, greeks_wide};
 
 use fixed::{MAX_TOTAL_VOL, divide, exp_parts, full, low, mul_high, mul_wide, round, scale};
 use normal::{FAR, PEAK, mills, tail};
-
-/// Right of the holder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OptionKind {
-    /// To buy at the strike.
-    Call,
-    /// To sell at the strike.
-    Put,
-}
 
 /// What an option's price depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use super::fixed::{mul_div, narrow, scaled};
 use super::marks::{Expiry, VolatilityCase};
-use super::params::{ratio, refuse};
 use super::volatility::{decimal_ratio, deviation, of_binary, volatility as volatility_of};
 use super::{Basis, Error, Floor, Numeraire, ONE, Scenarios, VolatilityShock};
 use crate::black76::{self, OptionKind, Terms, greeks, log_moneyness, pair};
+use ballast_types::margin::{ratio, refuse};
 
 /// An option and its mark volatility.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use super::charges::Deltas;
 use super::fixed::{div_ceil, div_floor, mul_div_ceil, mul_div_floor, share_ceil, share_floor};
 use super::marks::Expiry;
-use super::params::{ratio, refuse};
 use super::{AMOUNT_ONE, Basis, Error, ExpirySums, Numeraire, ONE, Scenario, Scenarios};
+use ballast_types::margin::{ratio, refuse};
 
 /// A millionth, in money.
 const MILLION: u64 = 1_000_000;

@@ -2,12 +2,12 @@
 
 use super::array::log_of;
 use super::fixed::{Scale, mul_div, narrow, scaled};
-use super::params::{ratio, refuse};
 use super::volatility::{Discounts, Moves, Tilts, binary, decimal_ratio, exponential};
 use super::{
     Basis, Error, Numeraire, ONE, Params, RATIO_DIGITS, Scenario, VolatilityShock, YEAR_SECS,
 };
 use crate::black76;
+use ballast_types::margin::{ratio, refuse};
 
 /// The marks of one underlying.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,20 +153,6 @@ impl<'a> Scenarios<'a> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.params.scenarios.is_empty()
-    }
-}
-
-impl Scenario {
-    /// Move of the underlying; skew scenarios have none.
-    pub(super) fn moves(&self) -> i64 {
-        if self.is_skew() { 0 } else { self.change }
-    }
-
-    pub(super) fn is_skew(&self) -> bool {
-        matches!(
-            self.volatility,
-            VolatilityShock::Linear | VolatilityShock::Absolute
-        )
     }
 }
 

@@ -35,30 +35,21 @@ mod charges;
 mod fixed;
 mod fold;
 mod marks;
-mod params;
 mod sums;
 mod volatility;
+
+pub use ballast_types::margin::{
+    AMOUNT_DIGITS, AMOUNT_ONE, Basis, Charges, Confidence, DeltaShock, Discount, Floor,
+    MONEY_DIGITS, Numeraire, ONE, OpenInterest, OptionDiscount, Params, Peg, RATIO_DIGITS, Refused,
+    Scenario, Skew, SkewTerms, Tenor, Volatility, VolatilityShock, decimal,
+};
 
 pub use array::{OptionTerms, RiskArray};
 pub use fold::{Collateral, Holdings, Margin, UnitMargin, Worst, total};
 pub use marks::{ExpiryMarks, Marks, Scenarios};
-pub use params::{
-    Basis, Charges, Confidence, DeltaShock, Discount, Floor, Numeraire, OpenInterest,
-    OptionDiscount, Params, Peg, Scenario, Skew, SkewTerms, Tenor, Volatility, VolatilityShock,
-};
 pub use sums::ExpirySums;
 pub use volatility::Svi;
 
-/// Decimal digits of a ratio.
-pub const RATIO_DIGITS: u32 = 15;
-/// A ratio of 1.
-pub const ONE: i64 = 1_000_000_000_000_000;
-/// Decimal digits of an amount.
-pub const AMOUNT_DIGITS: u32 = 9;
-/// An amount of 1.
-pub const AMOUNT_ONE: i64 = 1_000_000_000;
-/// Decimal digits of money.
-pub const MONEY_DIGITS: u32 = 12;
 /// Seconds of a year of 365 days.
 pub const YEAR_SECS: i64 = 31_536_000;
 
@@ -69,16 +60,7 @@ pub const PRESETS: &str = include_str!("presets.json");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// A parameter, mark or position breaks a rule.
-    Refused {
-        /// Its name in the JSON of parameters and cases.
-        field: &'static str,
-        /// Its value, an integer of `digits` decimals.
-        value: i128,
-        /// Decimal digits of `value`.
-        digits: u32,
-        /// What it must be.
-        rule: &'static str,
-    },
+    Refused(Refused),
     /// A figure does not fit its number type.
     TooLarge(&'static str),
 }
@@ -86,12 +68,7 @@ pub enum Error {
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Refused {
-                field,
-                value,
-                digits,
-                rule,
-            } => write!(f, "{field}: {} {rule}", decimal(*value, *digits)),
+            Self::Refused(refused) => refused.fmt(f),
             Self::TooLarge(field) => write!(f, "{field}: the figure is too large"),
         }
     }
@@ -99,17 +76,8 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// `value` x 10^-`digits` in plain decimals, without trailing zeros.
-pub fn decimal(value: i128, digits: u32) -> String {
-    let sign = if value < 0 { "-" } else { "" };
-    let one = 10_u128.saturating_pow(digits);
-    let size = value.unsigned_abs();
-    let whole = size.checked_div(one).unwrap_or(0);
-    let rest = size.checked_rem(one).unwrap_or(0);
-    if rest == 0 {
-        return format!("{sign}{whole}");
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
     }
-    let width = usize::try_from(digits).unwrap_or(0);
-    let fraction = format!("{rest:0width$}");
-    format!("{sign}{whole}.{}", fraction.trim_end_matches('0'))
 }

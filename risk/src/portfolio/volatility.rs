@@ -5,9 +5,10 @@
 //! hundreds.
 
 use super::fixed::{mul_div, narrow};
-use super::params::{Skew, SkewTerms, Volatility, ratio, refuse};
-use super::{Error, ONE, Params};
+use super::{Error, ONE, Params, Skew, SkewTerms, Volatility};
 use crate::black76::{self, total_vol};
+use ballast_types::margin::{ratio, refuse};
+use ballast_types::surface;
 
 /// A factor of 1.
 const UNIT: i64 = black76::ONE;
@@ -66,16 +67,8 @@ fn divided(a: i64, b: i64) -> Option<i64> {
 /// `w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2))`, ratios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Svi {
-    /// Level.
-    pub a: i64,
-    /// Slope of the wings.
-    pub b: i64,
-    /// Tilt.
-    pub rho: i64,
-    /// Log-moneyness of the middle.
-    pub m: i64,
-    /// Roundness.
-    pub sigma: i64,
+    /// Total variance by log-moneyness.
+    pub curve: surface::Svi,
     /// The forward of log-moneyness, a price of the unit.
     pub forward: i64,
     /// The time of total variance, years.
@@ -91,6 +84,13 @@ impl Svi {
     pub fn volatility(&self, strike: i64) -> Result<i64, Error> {
         const MOST: i64 = 144;
         let field = "svi";
+        let surface::Svi {
+            a,
+            b,
+            rho,
+            m,
+            sigma,
+        } = self.curve;
         let rule = "must be above 0";
         refuse(
             self.forward <= 0,
@@ -104,8 +104,8 @@ impl Svi {
         // Total variance up to 144 does not fit the binary numbers: ratios throughout.
         let one = ONE.unsigned_abs();
         let product = |x: i64, y: i64| mul_div(i128::from(x), i128::from(y), one);
-        let level = product(self.b, self.sigma)
-            .and_then(|product| product.checked_add(i128::from(self.a)))
+        let level = product(b, sigma)
+            .and_then(|product| product.checked_add(i128::from(a)))
             .ok_or_else(too_large)?;
         refuse(
             level < 0,
@@ -126,13 +126,12 @@ impl Svi {
                 decimal_ratio(log)?
             };
             let k = log.max(reach.checked_neg()?).min(reach);
-            let from_middle = k.checked_sub(self.m)?;
-            let square =
-                product(from_middle, from_middle)?.checked_add(product(self.sigma, self.sigma)?)?;
-            let bend = product(self.rho, from_middle)?
-                .checked_add(i128::from(super::fixed::root(square)?))?;
-            let variance = mul_div(bend, i128::from(self.b), one)?
-                .checked_add(i128::from(self.a))?
+            let from_middle = k.checked_sub(m)?;
+            let square = product(from_middle, from_middle)?.checked_add(product(sigma, sigma)?)?;
+            let bend =
+                product(rho, from_middle)?.checked_add(i128::from(super::fixed::root(square)?))?;
+            let variance = mul_div(bend, i128::from(b), one)?
+                .checked_add(i128::from(a))?
                 .clamp(0, i128::from(ONE).checked_mul(i128::from(MOST))?);
             let tau = self.tau.unsigned_abs();
             super::fixed::root(mul_div(variance, i128::from(ONE), tau)?)

@@ -1,7 +1,7 @@
 //! What a surface must satisfy.
 
-use super::curve::{Curve, MOST, REACH, Svi};
-use super::{Error, MAX_NODES, ONE, Slice, saturate};
+use super::curve::{MOST, REACH, least, nodes, steepest, variance};
+use super::{Curve, Error, MAX_NODES, ONE, Slice, Svi, saturate};
 use crate::black76::{self, pair};
 
 /// Rounding of prices that are compared, in units of 2^-57.
@@ -50,11 +50,11 @@ pub(super) fn numbers(slice: &Slice) -> Result<(), Error> {
                 sigma,
                 "must be above 0, to 144",
             )?;
-            let least = svi.least();
+            let least = least(svi);
             let rule = "the least total variance, must not be below 0";
             refuse(least < 0, "a + b sigma sqrt(1 - rho^2)", least, rule)?;
             // R. Lee, "The moment formula for implied volatility at extreme strikes" (2004).
-            let steepest = svi.steepest();
+            let steepest = steepest(svi);
             let rule = "a slope of total variance, must not be above 2";
             let two = ONE.saturating_mul(2);
             refuse(steepest > two, "b (1 + |rho|)", steepest, rule)
@@ -94,7 +94,7 @@ fn binary(ratio: i64) -> i64 {
 }
 
 fn call(curve: &Curve, k: i64) -> Call {
-    let square = u128::from(curve.variance(k).unsigned_abs());
+    let square = u128::from(variance(curve, k).unsigned_abs());
     let deviation = square.saturating_mul(ONE.unsigned_abs().into()).isqrt();
     let total = binary(i64::try_from(deviation).unwrap_or(i64::MAX));
     let log = binary(k);
@@ -118,9 +118,7 @@ pub(super) fn butterfly(slice: &Slice) -> Result<(), Error> {
         strike: 0,
         price: black76::ONE.into(),
     };
-    let mut calls = slice
-        .curve
-        .nodes()
+    let mut calls = nodes(&slice.curve)
         .into_iter()
         .map(|k| call(&slice.curve, k));
     let Some(mut middle) = calls.next() else {
@@ -151,7 +149,7 @@ pub(super) fn butterfly(slice: &Slice) -> Result<(), Error> {
 /// Whether total variance does not fall from one expiry to the next, at the nodes of both.
 pub(super) fn calendar(before: &Slice, slice: &Slice, now: i64) -> Result<(), Error> {
     let left = |slice: &Slice| slice.expiry.saturating_sub(now);
-    for k in before.curve.nodes().into_iter().chain(slice.curve.nodes()) {
+    for k in nodes(&before.curve).into_iter().chain(nodes(&slice.curve)) {
         let earlier = before.variance(k, left(before));
         let later = slice.variance(k, left(slice));
         // One unit of rounding.

@@ -15,16 +15,14 @@ mod curve;
 
 use std::fmt;
 
-pub use curve::{Curve, Node, Svi};
+pub use ballast_types::surface::{Curve, MAX_NODES, Node, Svi};
+pub use curve::{nodes, variance};
 
 /// A ratio of 1, the scale of [`portfolio`](crate::portfolio) margin.
 pub const ONE: i64 = crate::portfolio::ONE;
 
 /// Most expiries of a surface.
 pub const MAX_EXPIRIES: usize = 64;
-
-/// Most nodes of a table.
-pub const MAX_NODES: usize = 32;
 
 /// Seconds in a year of 365 days.
 const YEAR: i128 = crate::black76::YEAR as i128;
@@ -172,7 +170,7 @@ impl std::error::Error for Error {}
 impl Slice {
     /// Total variance at `k` when the expiry is `left` seconds away, rounded down.
     fn variance(&self, k: i64, left: i64) -> i64 {
-        let stated = i128::from(self.curve.variance(k));
+        let stated = i128::from(variance(&self.curve, k));
         let scaled = stated.saturating_mul(i128::from(left.max(0)));
         saturate(scaled.checked_div(i128::from(self.tenor)).unwrap_or(0))
     }
@@ -236,7 +234,7 @@ impl Surface {
         let earlier = live().take_while(|slice| slice.expiry <= expiry).last();
         let later = live().find(|slice| slice.expiry >= expiry);
         // Years of 365 days overflow nothing: both times are below 2^63.
-        let own = |slice: &Slice| volatility(slice.curve.variance(k), slice.tenor);
+        let own = |slice: &Slice| volatility(variance(&slice.curve, k), slice.tenor);
         let (Some(earlier), Some(later)) = (earlier, later) else {
             return own(earlier.or(later)?);
         };
@@ -261,7 +259,7 @@ impl Surface {
     /// The first node that jumps.
     pub fn check_jump(&self, next: &Self, now: i64, cap: i64) -> Result<(), Error> {
         for slice in &next.slices {
-            for k in slice.curve.nodes() {
+            for k in nodes(&slice.curve) {
                 let vol = |surface: &Self| surface.volatility(k, slice.expiry, now);
                 let (Some(from), Some(to)) = (vol(self), vol(next)) else {
                     continue;

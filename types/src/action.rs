@@ -1,3 +1,4 @@
+use crate::surface::Curve;
 use crate::{Account, AssetId, GroupId, KeyId, Lots, MarketId, OrderId, Ticks, TimeMs};
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -291,8 +292,60 @@ pub struct SetProtection {
     /// Largest sum of price x size in atoms of the margin asset; zero is no bound.
     pub notional: u128,
     /// Largest change of the group's delta, bought less sold, each lot at the mark (spot: at the
-    /// price of the trade), in atoms of the margin asset; zero is no bound.
+    /// price of the trade; option: its delta x the forward), in atoms of the margin asset; zero is
+    /// no bound.
     pub delta: u128,
+    /// Largest change of the group's vega, bought less sold: what the options gain when volatility
+    /// rises by one percentage point, in atoms of the margin asset; zero is no bound.
+    pub vega: u128,
+}
+
+/// How the margin of an account is computed.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub enum MarginMode {
+    /// Each position by itself, at a fraction of its notional.
+    #[default]
+    Standard,
+    /// All positions and the spot of an underlying together, by scenarios.
+    Portfolio,
+}
+
+/// A volatility surface of a group and the forwards that it is of, by a price authority. It counts
+/// from the next block on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct SetSurface {
+    /// Group.
+    pub group: GroupId,
+    /// By ascending expiry, 1 to 16.
+    pub expiries: Vec<ExpirySurface>,
+}
+
+/// Forward, rate and volatilities of one expiry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct ExpirySurface {
+    /// Block time in ms; a whole second.
+    pub expiry: TimeMs,
+    /// Price of the forward in the scale of the group, 1 to 2^60.
+    pub forward: i64,
+    /// Interest rate a year in 10^-15, -1 to 1.
+    pub rate: i64,
+    /// The time in seconds for which the curve gives total variance; as time passes the volatility
+    /// stays.
+    pub tenor: u32,
+    /// Total variance by log-moneyness.
+    pub curve: Curve,
 }
 
 /// How an action names a resting order.
@@ -466,6 +519,10 @@ pub enum Action {
     SetProtection(SetProtection),
     /// Place orders that live and die together.
     Linked(Linked),
+    /// Change how the margin of the account is computed; only while none of its orders rests.
+    SetMarginMode(MarginMode),
+    /// Publish a volatility surface.
+    SetSurface(SetSurface),
 }
 
 impl Order {

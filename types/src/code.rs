@@ -151,6 +151,13 @@ codes! {
     OrderLinked = 237, "ORDER_LINKED";
     /// The market has expired.
     MarketExpired = 238, "MARKET_EXPIRED";
+    /// A volatility surface without expiries or with too many, with a number out of range, or with
+    /// butterfly or calendar arbitrage.
+    BadSurface = 239, "BAD_SURFACE";
+    /// A volatility surface that moves further at once than the group allows.
+    SurfaceJump = 240, "SURFACE_JUMP";
+    /// The margin mode changes only while no order of the account rests.
+    OpenOrders = 241, "OPEN_ORDERS";
 
     /// Initial margin would not be covered.
     InsufficientMargin = 300, "INSUFFICIENT_MARGIN";

@@ -1,6 +1,6 @@
 use crate::{
-    Account, AssetId, Atoms, Code, GroupId, KeyId, Lots, MarketId, MarketStatus, OrderId, Side,
-    Ticks, TimeMs, Trigger, Twap, TxHash,
+    Account, AssetId, Atoms, Code, ExpirySurface, GroupId, KeyId, Lots, MarketId, MarketStatus,
+    OptionKind, OrderId, Side, Ticks, TimeMs, Trigger, Twap, TxHash,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -53,6 +53,26 @@ pub enum Event {
         market: MarketId,
         /// Index price.
         price: Ticks,
+    },
+    /// A volatility surface took effect.
+    Surface {
+        /// Group.
+        group: GroupId,
+        /// Forward, rate and curve of each expiry.
+        expiries: Vec<ExpirySurface>,
+    },
+    /// An option was listed; it is open.
+    Listed {
+        /// Its market.
+        market: MarketId,
+        /// The series that lists it.
+        series: u16,
+        /// Block time in ms at which it expires.
+        expiry: TimeMs,
+        /// Strike in the scale of the group.
+        strike: i64,
+        /// Call or put.
+        kind: OptionKind,
     },
     /// What a market takes has changed.
     Status {
@@ -294,6 +314,8 @@ pub struct PartResult {
     pub order: Option<OrderId>,
     /// Lots that traded at once.
     pub filled: Lots,
+    /// As that of an action.
+    pub missing: Option<Atoms>,
 }
 
 /// Result of one action.
@@ -305,6 +327,10 @@ pub struct ActionResult {
     pub order: Option<OrderId>,
     /// Lots that traded at once.
     pub filled: Lots,
+    /// When balance or margin were not enough, by how many atoms: of `INSUFFICIENT_MARGIN` initial
+    /// margin less equity, counting what was asked for; of `UNDER_MAINTENANCE` maintenance margin less
+    /// equity; of `INSUFFICIENT_BALANCE` what was asked for less what is free of the asset.
+    pub missing: Option<Atoms>,
     /// Of a scale one for each order; of linked orders the first order, then its legs; of quotes one
     /// for each bid, then ask, market by market. None of other actions, or when `code` is not OK.
     pub parts: Vec<PartResult>,
@@ -317,6 +343,7 @@ impl ActionResult {
             code,
             order: None,
             filled: 0,
+            missing: None,
             parts: Vec::new(),
         }
     }

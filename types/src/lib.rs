@@ -14,6 +14,7 @@ mod ids;
 mod limits;
 pub mod margin;
 mod order_key;
+mod series;
 mod sig;
 mod spec;
 pub mod surface;
@@ -22,10 +23,10 @@ mod weight;
 
 pub use account::{Account, AccountId, BECH32_PREFIX, KeyId, PublicKey};
 pub use action::{
-    Action, Amend, Cancel, Condition, Distance, LinkKind, LinkRule, Linked, MarketStatus, Order,
-    OrderRef, Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes,
-    Scale, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce,
-    Transfer, Trigger, Twap,
+    Action, Amend, Cancel, Condition, Distance, ExpirySurface, LinkKind, LinkRule, Linked,
+    MarginMode, MarketStatus, Order, OrderRef, Peg, PegTo, PostOnly, PriceKind, PriceSource,
+    PriceUpdate, Quote, QuoteSide, Quotes, Scale, SelfTrade, SelfTradeScope, SetAgent,
+    SetMarketStatus, SetProtection, SetSurface, Side, TimeInForce, Transfer, Trigger, Twap,
 };
 pub use bundle::{Bundle, MAX_BUNDLE_TXS, decode_bundle, encode_bundle};
 pub use code::Code;
@@ -35,10 +36,11 @@ pub use ids::{AssetId, GroupId, MarketId, OrderId};
 pub use limits::Limits;
 pub use margin::OptionKind;
 pub use order_key::{ActionKey, Class, GroupKey, Rank, TxKey, account_shard, claim_ticket, ticket};
+pub use series::strike_step;
 pub use sig::{Check, Secret, ingress_sign_hash, verify, verify_batch, verify_ingress};
 pub use spec::{
-    AssetSpec, ChainSpec, GroupSpec, MarketKind, MarketSpec, Matching, SETTLEMENT_WINDOW_MS,
-    Sharing, ValidatorSpec, chain_hash,
+    AssetSpec, Cadence, ChainSpec, GroupSpec, MarketKind, MarketSpec, Matching,
+    SETTLEMENT_WINDOW_MS, SeriesSpec, Sharing, ValidatorSpec, chain_hash,
 };
 pub use tx::{
     Decoded, Scheme, TAG_BUNDLE, TAG_COSMOS, TAG_NATIVE, TAG_RESERVED, Tx, TxBody, TxHash, decode,

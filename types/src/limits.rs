@@ -47,6 +47,8 @@ pub struct Limits {
     pub twap_slices: u32,
     /// Fills, removals and refreshes of one auction; what still crosses trades in the next block.
     pub auction_fills: u32,
+    /// Strikes that the series list in one block, each a call and a put; the others follow in the next.
+    pub listings: u32,
 }
 
 impl Default for Limits {
@@ -74,6 +76,7 @@ impl Default for Limits {
             pegged_orders: 200,
             twap_slices: 32,
             auction_fills: 1_000,
+            listings: 64,
         }
     }
 }

@@ -1,4 +1,8 @@
-use crate::{Account, AssetId, Atoms, GroupId, Hash, KeyId, Limits, Lots, MarketId, Ticks, TimeMs};
+use crate::margin::Params;
+use crate::{
+    Account, AssetId, Atoms, GroupId, Hash, KeyId, Limits, Lots, MarginMode, MarketId, OptionKind,
+    Ticks, TimeMs,
+};
 use borsh::{BorshDeserialize, BorshSerialize};
 use sha2::{Digest, Sha256};
 
@@ -19,8 +23,15 @@ pub struct ChainSpec {
     pub assets: Vec<AssetSpec>,
     /// Index is the [`GroupId`].
     pub groups: Vec<GroupSpec>,
-    /// Index is the [`MarketId`].
+    /// Index is the [`MarketId`]; options that series list follow.
     pub markets: Vec<MarketSpec>,
+    /// What options are listed.
+    pub series: Vec<SeriesSpec>,
+    /// Margin mode of a new account.
+    pub margin_mode: MarginMode,
+    /// What an open order adds to initial margin in Portfolio mode, as a fraction of price x size,
+    /// so that a wall beyond the range of the scenarios costs equity.
+    pub order_reserve_ppm: u32,
     /// Keys whose [`crate::Action::SetPrices`] counts.
     pub price_authorities: Vec<KeyId>,
     /// The first validators.
@@ -45,6 +56,14 @@ pub struct AssetSpec {
 pub struct GroupSpec {
     /// Name of the underlying, as `BTC`.
     pub name: String,
+    /// Prices of the group have a common scale, `10^-price_digits` of the margin asset, 3 to 16.
+    pub price_digits: u8,
+    /// Volatility a year of its options while no surface says it, in 10^-15.
+    pub volatility: i64,
+    /// Largest change of a volatility by one surface as a part of itself, in 10^-15; zero is no bound.
+    pub surface_cap: i64,
+    /// How portfolio margin is computed.
+    pub margin: Params,
 }
 
 /// What is traded.
@@ -65,9 +84,19 @@ pub enum MarketKind {
         /// Block time in ms from which it is expired.
         expiry: TimeMs,
     },
+    /// A European option, paid for at once and settled in the margin asset at the average of the
+    /// group's index over the last half hour.
+    Option {
+        /// Block time in ms from which it is expired.
+        expiry: TimeMs,
+        /// Strike in the scale of the group.
+        strike: i64,
+        /// Call or put.
+        kind: OptionKind,
+    },
 }
 
-/// How long before its expiry the index of a future is averaged, in ms of block time.
+/// How long before its expiry the index of a future or an option is averaged, in ms of block time.
 pub const SETTLEMENT_WINDOW_MS: TimeMs = 1_800_000;
 
 impl MarketKind {
@@ -75,14 +104,14 @@ impl MarketKind {
     pub fn is_derivative(self) -> bool {
         match self {
             Self::Spot { .. } => false,
-            Self::Perpetual | Self::Future { .. } => true,
+            Self::Perpetual | Self::Future { .. } | Self::Option { .. } => true,
         }
     }
 
     /// Block time in ms from which it is expired, if it ever is.
     pub fn expiry(self) -> Option<TimeMs> {
         match self {
-            Self::Future { expiry } => Some(expiry),
+            Self::Future { expiry } | Self::Option { expiry, .. } => Some(expiry),
             Self::Spot { .. } | Self::Perpetual => None,
         }
     }
@@ -126,25 +155,36 @@ pub struct MarketSpec {
     pub lot: String,
     /// Atoms of the margin asset that one lot is worth per tick of price.
     pub tick_value: Atoms,
+    /// Price of one tick in the scale of the group.
+    pub tick_price: i64,
+    /// One lot in 10^-9 of the underlying.
+    pub lot_amount: i64,
+    /// Prices at or above the first of each must be multiples of the second, in ticks; by ascending
+    /// price. Below the first any tick is allowed.
+    pub tick_bands: Vec<(Ticks, Ticks)>,
     /// Smallest order in lots.
     pub min_size: Lots,
     /// Largest order in lots.
     pub max_size: Lots,
     /// Largest price in ticks.
     pub max_price: Ticks,
-    /// How far the price of an order may lie beyond the mark (spot: the index), as a fraction of it;
-    /// zero is no band.
+    /// How far the price of an order may lie beyond the mark (spot: the index), as a fraction of it
+    /// (option: of the index); zero is no band.
     pub price_band_ppm: u32,
     /// Smallest price x size of an order in atoms of the margin asset; zero is no bound.
     pub min_notional: Atoms,
     /// Largest price x size of an order in atoms of the margin asset; zero is no bound.
     pub max_notional: Atoms,
-    /// Fee of the maker; negative is a rebate, never above the taker's fee in size.
+    /// Fee of the maker; negative is a rebate, never above the taker's fee in size. Of an option a
+    /// fraction of the index, not negative, and at most an eighth of the price.
     pub maker_fee_ppm: i32,
     /// Fee of the taker, not negative.
     pub taker_fee_ppm: i32,
-    /// Initial margin as a fraction of the mark notional; zero for spot.
+    /// Initial margin as a fraction of the mark notional; zero for spot. Of a short option as a
+    /// fraction of the index, less how far it is out of the money.
     pub initial_margin_ppm: u32,
+    /// Least initial margin of a short option as a fraction of the index; zero for other markets.
+    pub minimum_margin_ppm: u32,
     /// Maintenance margin as a fraction of the mark notional, at most the initial; zero for spot.
     pub maintenance_margin_ppm: u32,
     /// First mark price in ticks; zero for spot.
@@ -157,6 +197,46 @@ pub struct MarketSpec {
     pub self_trade: bool,
     /// Blocks for which a taking order waits. Reserved: zero.
     pub taker_hold: u8,
+}
+
+/// A rule by which the options of a group are listed.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SeriesSpec {
+    /// When its options expire.
+    pub cadences: Vec<Cadence>,
+    /// Distance of strikes as a fraction of the index; see [`strike_step`].
+    pub step_ppm: u32,
+    /// Strikes on each side of the one nearest to the index.
+    pub strikes: u16,
+    /// Most strikes of one expiry, also when the index moves.
+    pub max_strikes: u16,
+    /// What its options are. The symbol is the beginning of theirs; of the kind nothing counts.
+    pub market: MarketSpec,
+}
+
+/// Times at which options expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Cadence {
+    /// `offset_ms` after each multiple of `period_ms` since 1970. (A week since 1970 begins on a
+    /// Thursday.)
+    Every {
+        /// Period in ms, at least a second, a whole number of seconds.
+        period_ms: u64,
+        /// Less than the period, a whole number of seconds.
+        offset_ms: u64,
+        /// How many are listed at a time.
+        count: u8,
+    },
+    /// The last Friday of each month whose number is a multiple of `months`, `offset_ms` after
+    /// midnight UTC.
+    LastFriday {
+        /// 1 is each month, 3 each quarter.
+        months: u8,
+        /// Less than a day, a whole number of seconds.
+        offset_ms: u64,
+        /// How many are listed at a time.
+        count: u8,
+    },
 }
 
 /// A validator of the genesis.

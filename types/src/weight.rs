@@ -1,3 +1,4 @@
+use crate::surface::Curve;
 use crate::{
     Action, Bundle, Cancel, ChainSpec, Code, Decoded, Hash, Limits, PublicKey, Tx, decode,
 };
@@ -31,6 +32,12 @@ const AGENT: u64 = 100;
 const SWITCH: u64 = 100;
 /// One price or status update, without the revaluation that it causes in the next block's open.
 const PRICE: u64 = 20;
+/// A change of the margin mode: all positions of the account are valued anew.
+const MODE: u64 = 20_000;
+/// One point at which the curve of an expiry is checked against those beside it.
+const POINT: u64 = 20;
+/// Points at which an SVI curve is checked.
+const SVI_POINTS: u64 = 17;
 
 /// Bytes that are hashed in the time of one unit.
 const BYTES: u64 = 16;
@@ -62,6 +69,16 @@ pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
         // The orders that the switch cancels count against the sweeper's quota.
         Action::CancelAfter(_) => SWITCH,
         Action::SetMarketStatus(_) => PRICE,
+        Action::SetMarginMode(_) => MODE,
+        Action::SetSurface(surface) => {
+            let points = surface.expiries.iter().map(|expiry| match &expiry.curve {
+                Curve::Nodes(nodes) => u64::try_from(nodes.len()).unwrap_or(u64::MAX),
+                Curve::Svi(_) => SVI_POINTS,
+            });
+            points
+                .map(|points| points.saturating_mul(POINT).saturating_add(PRICE))
+                .fold(PRICE, u64::saturating_add)
+        }
         Action::SetProtection(_) => CANCEL,
         Action::Scale(scale) => {
             let one = Action::Order(scale.order);

@@ -2,6 +2,7 @@
 //! of it is kept. Default parameters, 38 scenarios, four expiries.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use ballast_risk::black76::OptionKind;
 use ballast_risk::portfolio::{
@@ -10,18 +11,12 @@ use ballast_risk::portfolio::{
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
-// The reader of parameter sets is the command line's.
-#[path = "../../node/src/margin_file/mod.rs"]
-#[allow(dead_code, unreachable_pub, unused_imports)]
-mod margin_file;
-
 const POSITIONS: [usize; 3] = [10, 100, 1_000];
 const EXPIRIES: usize = 4;
 const DOLLAR: i64 = 1_000_000_000_000;
 
-fn params() -> Params {
-    let file = margin_file::MarginFile::parse(r#"{"vectors": []}"#).expect("JSON");
-    file.params("default").expect("a preset")
+fn params() -> Arc<Params> {
+    Arc::new(ballast_genesis::margin::preset("default").expect("a preset"))
 }
 
 fn marks() -> Marks {
@@ -36,6 +31,7 @@ fn marks() -> Marks {
     };
     Marks {
         price_digits: 12,
+        stable: ONE,
         index: DOLLAR * 60_000,
         index_confidence: ONE,
         perpetual: DOLLAR * 60_030,
@@ -65,7 +61,7 @@ fn amount(n: usize) -> i64 {
     (n as i64 * 7 % 13 - 6) * AMOUNT_ONE / 10
 }
 
-fn arrays(unit: &Scenarios<'_>, count: usize) -> Vec<(usize, RiskArray)> {
+fn arrays(unit: &Scenarios, count: usize) -> Vec<(usize, RiskArray)> {
     let array = |n| {
         let (expiry, terms) = option(n);
         (expiry, unit.option(expiry, &terms).expect("fits"))
@@ -73,7 +69,7 @@ fn arrays(unit: &Scenarios<'_>, count: usize) -> Vec<(usize, RiskArray)> {
     (0..count).map(array).collect()
 }
 
-fn sums(unit: &Scenarios<'_>, arrays: &[(usize, RiskArray)]) -> Vec<ExpirySums> {
+fn sums(unit: &Scenarios, arrays: &[(usize, RiskArray)]) -> Vec<ExpirySums> {
     let mut sums = vec![ExpirySums::new(unit); EXPIRIES];
     for (n, (expiry, array)) in arrays.iter().enumerate() {
         sums[*expiry].change(array, 0, amount(n)).expect("fits");
@@ -81,7 +77,7 @@ fn sums(unit: &Scenarios<'_>, arrays: &[(usize, RiskArray)]) -> Vec<ExpirySums> 
     sums
 }
 
-fn margin(unit: &Scenarios<'_>, sums: &[ExpirySums]) -> UnitMargin {
+fn margin(unit: &Scenarios, sums: &[ExpirySums]) -> UnitMargin {
     let held = Holdings {
         perpetual: AMOUNT_ONE,
         perpetual_pnl: 0,
@@ -89,14 +85,14 @@ fn margin(unit: &Scenarios<'_>, sums: &[ExpirySums]) -> UnitMargin {
         expiries: sums,
         collateral: &[],
     };
-    unit.margin(&held, ONE).expect("fits")
+    unit.margin(&held).expect("fits")
 }
 
 fn array(c: &mut Criterion) {
     let (params, marks) = (params(), marks());
-    let unit = Scenarios::new(&params, &marks).expect("fits");
+    let unit = Scenarios::new(Arc::clone(&params), marks.clone()).expect("fits");
     c.bench_function("margin/marks of a unit, 4 expiries", |b| {
-        b.iter(|| Scenarios::new(black_box(&params), black_box(&marks)));
+        b.iter(|| Scenarios::new(Arc::clone(&params), black_box(&marks).clone()));
     });
     let mut n = 0;
     c.bench_function("margin/array of an option, 38 scenarios", |b| {
@@ -110,7 +106,7 @@ fn array(c: &mut Criterion) {
 
 fn account(c: &mut Criterion) {
     let (params, marks) = (params(), marks());
-    let unit = Scenarios::new(&params, &marks).expect("fits");
+    let unit = Scenarios::new(Arc::clone(&params), marks.clone()).expect("fits");
     let mut group = c.benchmark_group("margin/account");
     for count in POSITIONS {
         let arrays = arrays(&unit, count);

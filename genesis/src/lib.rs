@@ -25,6 +25,7 @@ pub mod bounds;
 mod demo;
 mod error;
 mod limits;
+pub mod margin;
 mod market;
 mod number;
 mod schema;

@@ -12,7 +12,8 @@ mod position;
 pub mod surface;
 
 pub use margin::{
-    LotRisk, Terms, Worst, allowed_while_uncovered, gain, requirement, scenarios, worst_gain,
+    LotRisk, OptionLot, Rates, Terms, Worst, allowed_while_uncovered, gain, requirement, scenarios,
+    worst_gain,
 };
 pub use position::{Position, fee_per_lot, notional, round_up_ppm};
 

@@ -1,34 +1,118 @@
 use crate::{fee_per_lot, round_up_ppm};
 use ballast_types::{Atoms, Lots, MarketKind, MarketSpec, Side, Ticks};
 
-/// What one lot of a market is worth at its mark, and the margin that it needs.
+/// What one lot needs when it is held long, and when it is held short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Of a long lot.
+    pub long: Atoms,
+    /// Of a short lot.
+    pub short: Atoms,
+}
+
+impl Rates {
+    /// The same on both sides.
+    pub fn even(rate: Atoms) -> Self {
+        Self {
+            long: rate,
+            short: rate,
+        }
+    }
+
+    /// What a position needs that has no open orders.
+    pub fn held(self, size: Lots) -> Atoms {
+        let rate = if size < 0 { self.short } else { self.long };
+        rate.saturating_mul(Atoms::from(size).saturating_abs())
+    }
+}
+
+/// What one lot of a market is worth at its mark, and the margin that it needs in Standard mode.
 ///
-/// This is the seam of the margin method: a linear market has two scenarios, the account loses the
-/// margin rate on a long lot or on a short lot. Scenario arrays will take its place.
+/// Each market has two scenarios: the account loses the margin rate of a long lot, or that of a
+/// short one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LotRisk {
     /// Value at mark; 0 for spot, whose base asset is no collateral.
     pub value: Atoms,
     /// Initial margin.
-    pub initial: Atoms,
+    pub initial: Rates,
     /// Maintenance margin.
-    pub maintenance: Atoms,
+    pub maintenance: Rates,
+    /// Of an option: value of what it is on, of which its fees are a fraction.
+    pub underlying: Option<Atoms>,
+    /// What it gains when the underlying doubles, to first order; 0 for spot.
+    pub delta: Atoms,
+    /// Of an option: what it gains when volatility rises by one percentage point.
+    pub vega: Atoms,
 }
 
+/// What one lot of an option is worth and hinges on, in atoms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OptionLot {
+    /// Value.
+    pub value: Atoms,
+    /// Value of the underlying.
+    pub underlying: Atoms,
+    /// How far the underlying is from where the option would pay; 0 where it would.
+    pub out_of_the_money: Atoms,
+    /// See [`LotRisk::delta`].
+    pub delta: Atoms,
+    /// See [`LotRisk::vega`].
+    pub vega: Atoms,
+}
+
+/// An option's fee is at most this part of its price, in millionths.
+const OPTION_FEE_CAP_PPM: i64 = 125_000;
+
 impl LotRisk {
-    /// One lot of `market` at `mark`.
+    /// One lot of `market` at `mark`. Of an option nothing follows from its mark alone: see
+    /// [`LotRisk::option`].
     pub fn at(market: &MarketSpec, mark: Ticks) -> Self {
         match market.kind {
-            MarketKind::Spot { .. } => Self::default(),
+            MarketKind::Spot { .. } | MarketKind::Option { .. } => Self::default(),
             MarketKind::Perpetual | MarketKind::Future { .. } => {
                 let value = Atoms::from(mark).saturating_mul(market.tick_value);
+                let rate = |ppm: u32| Rates::even(round_up_ppm(value, i64::from(ppm)));
                 Self {
                     value,
-                    initial: round_up_ppm(value, i64::from(market.initial_margin_ppm)),
-                    maintenance: round_up_ppm(value, i64::from(market.maintenance_margin_ppm)),
+                    initial: rate(market.initial_margin_ppm),
+                    maintenance: rate(market.maintenance_margin_ppm),
+                    underlying: None,
+                    delta: value,
+                    vega: 0,
                 }
             }
         }
+    }
+
+    /// One lot of an option. A long one needs what it is worth, a short one a fraction of the
+    /// underlying less what it is out of the money.
+    pub fn option(market: &MarketSpec, lot: &OptionLot) -> Self {
+        let part = |ppm: u32| round_up_ppm(lot.underlying, i64::from(ppm));
+        let initial = part(market.initial_margin_ppm)
+            .saturating_sub(lot.out_of_the_money)
+            .max(part(market.minimum_margin_ppm));
+        let rates = |short| Rates {
+            long: lot.value,
+            short,
+        };
+        Self {
+            value: lot.value,
+            initial: rates(initial),
+            maintenance: rates(part(market.maintenance_margin_ppm).min(initial)),
+            underlying: Some(lot.underlying),
+            delta: lot.delta,
+            vega: lot.vega,
+        }
+    }
+
+    /// Fee of one lot traded at `price`; negative is a rebate.
+    pub fn fee(&self, price: Ticks, tick_value: Atoms, ppm: i32) -> Atoms {
+        let Some(underlying) = self.underlying else {
+            return fee_per_lot(price, tick_value, ppm);
+        };
+        let premium = Atoms::from(price).saturating_mul(tick_value);
+        round_up_ppm(underlying, i64::from(ppm)).min(round_up_ppm(premium, OPTION_FEE_CAP_PPM))
     }
 }
 
@@ -52,18 +136,17 @@ pub struct Terms {
 }
 
 impl Worst {
-    fn of(side: Side, gain: Atoms, rate: Atoms, lots: Lots) -> Self {
+    fn of(side: Side, gain: Atoms, rates: Rates, lots: Lots) -> Self {
         let lots = Atoms::from(lots);
-        let with = gain.saturating_sub(rate).min(0).saturating_mul(lots);
-        let against = gain.saturating_add(rate).min(0).saturating_mul(lots);
+        let term = |result: Atoms| result.min(0).saturating_mul(lots);
         match side {
             Side::Buy => Self {
-                plus: with,
-                minus: against,
+                plus: term(gain.saturating_sub(rates.long)),
+                minus: term(gain.saturating_add(rates.short)),
             },
             Side::Sell => Self {
-                plus: against,
-                minus: with,
+                plus: term(gain.saturating_add(rates.long)),
+                minus: term(gain.saturating_sub(rates.short)),
             },
         }
     }
@@ -109,17 +192,20 @@ impl Terms {
     }
 }
 
-/// Worst loss over all subsets of fills when long lots lose `rate` each, and when short lots do.
-pub fn scenarios(rate: Atoms, size: Lots, worst: Worst) -> (Atoms, Atoms) {
-    let held = rate.saturating_mul(Atoms::from(size));
-    let long_loses = held.saturating_sub(worst.plus);
-    let short_loses = 0_i128.saturating_sub(held).saturating_sub(worst.minus);
+/// Worst loss over all subsets of fills when each long lot loses its rate, and when each short lot
+/// does.
+pub fn scenarios(rates: Rates, size: Lots, worst: Worst) -> (Atoms, Atoms) {
+    let size = Atoms::from(size);
+    let long = rates.long.saturating_mul(size);
+    let short = rates.short.saturating_mul(size);
+    let long_loses = long.saturating_sub(worst.plus);
+    let short_loses = 0_i128.saturating_sub(short).saturating_sub(worst.minus);
     (long_loses, short_loses)
 }
 
 /// Requirement of one market: the worse of its [`scenarios`].
-pub fn requirement(rate: Atoms, size: Lots, worst: Worst) -> Atoms {
-    let (long_loses, short_loses) = scenarios(rate, size, worst);
+pub fn requirement(rates: Rates, size: Lots, worst: Worst) -> Atoms {
+    let (long_loses, short_loses) = scenarios(rates, size, worst);
     long_loses.max(short_loses)
 }
 
@@ -130,7 +216,7 @@ pub fn gain(side: Side, price: Ticks, market: &MarketSpec, risk: &LotRisk, fee_p
         Side::Buy => risk.value.saturating_sub(paid),
         Side::Sell => paid.saturating_sub(risk.value),
     };
-    gain.saturating_sub(fee_per_lot(price, market.tick_value, fee_ppm))
+    gain.saturating_sub(risk.fee(price, market.tick_value, fee_ppm))
 }
 
 /// [`gain`] of an order at its limit with its worst fee, the taker's.
@@ -143,17 +229,18 @@ pub fn worst_gain(side: Side, price: Ticks, market: &MarketSpec, risk: &LotRisk)
 pub fn allowed_while_uncovered(
     side: Side,
     gain: Atoms,
-    maintenance: Atoms,
+    maintenance: Rates,
     size: Lots,
     lots: Lots,
 ) -> Lots {
-    let opposite = match side {
-        Side::Buy => 0_i64.saturating_sub(size),
-        Side::Sell => size,
+    let Rates { long, short } = maintenance;
+    let (opposite, opens, closes) = match side {
+        Side::Buy => (0_i64.saturating_sub(size), long, short),
+        Side::Sell => (size, short, long),
     };
-    if gain >= maintenance {
+    if gain >= opens {
         lots
-    } else if gain.saturating_add(maintenance) >= 0 && opposite > 0 {
+    } else if gain.saturating_add(closes) >= 0 && opposite > 0 {
         lots.min(opposite)
     } else {
         0

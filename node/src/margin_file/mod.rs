@@ -4,19 +4,16 @@
 //! [`ballast_risk::portfolio`] here, and nowhere else; what the program does not know is an error
 //! that names the field and its value.
 
-mod field;
-mod params;
 mod unit;
 
+use ballast_genesis::margin::{Field, PRESETS, read_params};
 use ballast_risk::portfolio::{
-    MONEY_DIGITS, Margin, ONE, PRESETS, Params, RATIO_DIGITS, UnitMargin, Worst, decimal, total,
+    MONEY_DIGITS, Margin, ONE, Params, RATIO_DIGITS, UnitMargin, Worst, decimal, total,
 };
-use field::Field;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use unit::Unit;
-
-pub use field::parse;
 
 /// A file, read but not judged: each case is on its own.
 #[derive(Clone, Debug)]
@@ -85,7 +82,7 @@ impl MarginFile {
                 .ok_or_else(|| field.error("names no set of param_sets"))?,
             Some(object) => object,
         };
-        params::params(&Field::root("params", set))
+        read_params(&Field::root("params", set))
     }
 
     /// Margins one case.
@@ -94,15 +91,15 @@ impl MarginFile {
     /// Names the field and its value.
     pub fn run(&self, case: &Value) -> Result<Outcome, String> {
         let case = Field::root("case", case);
-        let params = self.params_of(&case.get("params"))?;
+        let params = Arc::new(self.params_of(&case.get("params"))?);
         let input = Field::root("input", case.get("input").value().unwrap_or(&Value::Null));
         input.only(&["cash", "stable", "units"])?;
         let stable = input.get("stable").ratio(ONE)?;
         let cash = input.get("cash").money()?;
         let mut units = BTreeMap::new();
         for (name, field) in input.get("units").members()? {
-            let unit = Unit::read(&field, &params)?;
-            let margin = unit.margin(&params, stable);
+            let unit = Unit::read(&field, &params, stable)?;
+            let margin = unit.margin(&params);
             let margin = margin.map_err(|error| format!("input.units.{name}.{error}"))?;
             units.insert(name, margin);
         }

@@ -1,12 +1,13 @@
 //! One underlying of a case: its marks and what the account holds.
 
-use super::field::Field;
+use ballast_genesis::margin::Field;
 use ballast_risk::black76::OptionKind;
 use ballast_risk::portfolio::{
     AMOUNT_DIGITS, Basis, Collateral, Error, ExpiryMarks, ExpirySums, Holdings, MONEY_DIGITS,
     Marks, ONE, OptionTerms, Params, RATIO_DIGITS, Scenarios, Svi, UnitMargin,
 };
 use ballast_risk::surface;
+use std::sync::Arc;
 
 /// A unit, read.
 pub(super) struct Unit {
@@ -34,7 +35,7 @@ enum Quoted {
 
 impl Unit {
     /// Reads a unit; prices get as many digits as the largest of them leaves room for.
-    pub(super) fn read(field: &Field<'_>, params: &Params) -> Result<Self, String> {
+    pub(super) fn read(field: &Field<'_>, params: &Params, stable: i64) -> Result<Self, String> {
         let perpetual = ["perp", "perp_mark", "perp_conf", "perp_pnl"];
         let others = [
             "spot",
@@ -52,6 +53,7 @@ impl Unit {
             marks: Marks {
                 price_digits: digits,
                 index,
+                stable,
                 index_confidence: field.get("spot_conf").full()?,
                 perpetual: field.get("perp_mark").price(digits, Some(index))?,
                 perpetual_confidence: field.get("perp_conf").full()?,
@@ -121,8 +123,8 @@ impl Unit {
     }
 
     /// The margin of the unit.
-    pub(super) fn margin(&self, params: &Params, stable: i64) -> Result<UnitMargin, Error> {
-        let scenarios = Scenarios::new(params, &self.marks)?;
+    pub(super) fn margin(&self, params: &Arc<Params>) -> Result<UnitMargin, Error> {
+        let scenarios = Scenarios::new(Arc::clone(params), self.marks.clone())?;
         let mut expiries = Vec::with_capacity(self.options.len());
         for (index, (future, options)) in self.futures.iter().zip(&self.options).enumerate() {
             let mut sums = ExpirySums::new(&scenarios);
@@ -148,7 +150,7 @@ impl Unit {
             expiries: &expiries,
             collateral: &self.collateral,
         };
-        scenarios.margin(&held, stable)
+        scenarios.margin(&held)
     }
 }
 

@@ -7,6 +7,9 @@ use super::{Basis, Error, Floor, Numeraire, ONE, Scenarios, VolatilityShock};
 use crate::black76::{self, OptionKind, Terms, greeks, log_moneyness, pair};
 use ballast_types::margin::{ratio, refuse};
 
+/// Largest volatility of an option.
+const MOST_VOLATILITY: i64 = 8_000 * ONE;
+
 /// An option and its mark volatility.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OptionTerms {
@@ -30,6 +33,8 @@ pub struct RiskArray {
     pub mark: i64,
     /// Change of the value with the forward, a ratio.
     pub delta: i64,
+    /// Change of the value with the volatility, per 1.00.
+    pub vega: i64,
     /// Value in each scenario.
     pub values: Vec<i64>,
     /// Value after the basis moves up.
@@ -44,7 +49,7 @@ pub struct RiskArray {
 
 /// An option and what its values depend on, in binary.
 struct Priced<'a> {
-    scenarios: &'a Scenarios<'a>,
+    scenarios: &'a Scenarios,
     expiry: &'a Expiry,
     kind: OptionKind,
     strike: i64,
@@ -52,7 +57,7 @@ struct Priced<'a> {
     log: i64,
 }
 
-impl Scenarios<'_> {
+impl Scenarios {
     /// The array of an option of the expiry with this index.
     ///
     /// # Errors
@@ -68,20 +73,14 @@ impl Scenarios<'_> {
             .expiries
             .get(expiry)
             .ok_or(Error::TooLarge("expiries"))?;
-        let digits = self.marks.price_digits;
-        let value = i128::from(strike);
-        refuse(
-            strike < 0,
-            "options.strike",
-            value,
-            digits,
-            "must not be negative",
-        )?;
-        let most = ONE.saturating_mul(8000);
-        ratio("options.vol", volatility, 0, most, "must be from 0 to 8000")?;
+        let (value, digits) = (i128::from(strike), self.marks.price_digits);
+        let rule = "must not be negative";
+        refuse(strike < 0, "options.strike", value, digits, rule)?;
+        let rule = "must be from 0 to 8000";
+        ratio("options.vol", volatility, 0, MOST_VOLATILITY, rule)?;
         let field = "expiries.fwd_var";
-        let total = expiry.marks.forward.checked_add(expiry.marks.fixed);
-        let forward = total.ok_or(Error::TooLarge(field))?.unsigned_abs();
+        let forward = expiry.marks.forward.checked_add(expiry.marks.fixed);
+        let forward = forward.ok_or(Error::TooLarge(field))?.unsigned_abs();
         let priced = Priced {
             scenarios: self,
             expiry,
@@ -116,13 +115,14 @@ impl Scenarios<'_> {
             }
             Basis::None | Basis::Roll { .. } => (mark, mark),
         };
-        let delta = priced.delta(forward, vol).ok_or_else(too_large)?;
+        let (delta, vega) = priced.greeks(forward, vol).ok_or_else(too_large)?;
         let (unwind_long, unwind_short) = self.unwind(mark, delta).ok_or_else(too_large)?;
         Ok(RiskArray {
             kind,
             strike,
             mark,
             delta,
+            vega,
             values,
             basis_up,
             basis_down,
@@ -188,8 +188,8 @@ pub(super) fn log_of(change: i64) -> Option<i64> {
 }
 
 impl Priced<'_> {
-    /// Change of the value with the forward, a ratio.
-    fn delta(&self, forward: u64, vol: i64) -> Option<i64> {
+    /// Change of the value with the forward, a ratio, and with the volatility, per 1.00.
+    fn greeks(&self, forward: u64, vol: i64) -> Option<(i64, i64)> {
         let (vol, seconds) = of_binary(vol, self.expiry.marks.secs);
         let terms = Terms {
             forward,
@@ -198,7 +198,19 @@ impl Priced<'_> {
             seconds,
             discount: self.expiry.discounts.of_price,
         };
-        decimal_ratio(greeks(&terms, self.kind, 0).delta)
+        let greeks = greeks(&terms, self.kind, 0);
+        // A volatility that is 128 times as small moves the value 128 times as much.
+        let finer = u32::from(seconds != self.expiry.marks.secs.unsigned_abs()).wrapping_mul(7);
+        let unit = i128::from(terms.unit());
+        let vega = mul_div(greeks.vega >> finer, unit, black76::ONE.unsigned_abs())?;
+        let vega = match self.scenarios.params.numeraire {
+            Numeraire::Quote => vega,
+            Numeraire::Coin => {
+                let index = self.scenarios.marks.index.unsigned_abs();
+                mul_div(vega, i128::from(ONE), index)?
+            }
+        };
+        Some((decimal_ratio(greeks.delta)?, i64::try_from(vega).ok()?))
     }
 
     /// Value after the underlying moves by `change`, whose logarithm is `log`, at this total

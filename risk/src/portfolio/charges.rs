@@ -46,7 +46,7 @@ fn coins(product: i128) -> Option<i128> {
     div_ceil(product, AMOUNT_ONE.unsigned_abs())
 }
 
-impl Scenarios<'_> {
+impl Scenarios {
     /// Fills in every charge and the floor.
     pub(super) fn charge(
         &self,
@@ -55,7 +55,7 @@ impl Scenarios<'_> {
         assets: &[Valued],
         margin: &mut UnitMargin,
     ) -> Result<(), Error> {
-        let params = self.params;
+        let params = &self.params;
         let fits = |field, value: Option<i128>| value.ok_or(Error::TooLarge(field));
         margin.roll = fits("roll", self.roll(held, deltas))?;
         margin.delta_shock = fits("delta_shock", self.delta_shock(deltas))?;
@@ -177,7 +177,7 @@ impl Scenarios<'_> {
             }
         };
         let share = |confidence: i64| i64::try_from(share(confidence)?).ok();
-        let marks = self.marks;
+        let marks = &self.marks;
         let index = marks.index_confidence;
         let linear = if held.perpetual == 0 {
             index

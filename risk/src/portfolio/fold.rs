@@ -1,13 +1,10 @@
 //! The account: scenarios, the worst of them, charges, floors and factors.
 
 use super::charges::Deltas;
-use super::fixed::{div_ceil, div_floor, mul_div_ceil, mul_div_floor, share_ceil, share_floor};
+use super::fixed::{div_floor, mul_div_ceil, mul_div_floor, share_ceil, share_floor};
 use super::marks::Expiry;
 use super::{AMOUNT_ONE, Basis, Error, ExpirySums, Numeraire, ONE, Scenario, Scenarios};
 use ballast_types::margin::{ratio, refuse};
-
-/// A millionth, in money.
-const MILLION: u64 = 1_000_000;
 
 /// Scenarios that lose as much but for roundings, money.
 const TIE: i128 = 1_000;
@@ -134,16 +131,15 @@ pub(super) struct Valued {
     pub(super) terms: Collateral,
 }
 
-impl Scenarios<'_> {
-    /// The margin of what an account holds in this unit; `stable` is the value of the quote, a
-    /// ratio above 0.
+impl Scenarios {
+    /// The margin of what an account holds in this unit.
     ///
     /// # Errors
     /// A position outside its range, another number of expiries than the marks have, or a figure
     /// that does not fit.
-    pub fn margin(&self, held: &Holdings<'_>, stable: i64) -> Result<UnitMargin, Error> {
-        self.check(held, stable)?;
-        let stable = stable.unsigned_abs();
+    pub fn margin(&self, held: &Holdings<'_>) -> Result<UnitMargin, Error> {
+        self.check(held)?;
+        let stable = self.marks.stable.unsigned_abs();
         let one = i128::from(ONE);
         let spot = i128::from(held.spot)
             .checked_mul(i128::from(self.marks.index))
@@ -173,12 +169,11 @@ impl Scenarios<'_> {
         margin.net_delta = div_floor(deltas.net, AMOUNT_ONE.unsigned_abs()).unwrap_or(0);
         margin.naked_short = deltas.naked.saturating_mul(1_000_000);
         self.charge(held, &deltas, &assets, &mut margin)?;
-        self.factors(stable, &mut margin)?;
+        self.factors(&mut margin)?;
         Ok(margin)
     }
 
-    fn check(&self, held: &Holdings<'_>, stable: i64) -> Result<(), Error> {
-        ratio("stable", stable, 1, i64::MAX, "must be above 0")?;
+    fn check(&self, held: &Holdings<'_>) -> Result<(), Error> {
         let count = i128::try_from(held.expiries.len()).unwrap_or(i128::MAX);
         let rule = "positions; as many as the marks have";
         refuse(
@@ -353,30 +348,9 @@ impl Scenarios<'_> {
     }
 
     /// Core, factors and what is added outside of them.
-    fn factors(&self, stable: u64, margin: &mut UnitMargin) -> Result<(), Error> {
-        let params = self.params;
-        let initial_factor = || -> Option<i128> {
-            let mut factor = i128::from(params.initial_factor);
-            if let Some(open) = &params.open_interest {
-                let span = open.upper.checked_sub(open.lower)?;
-                let above = self
-                    .marks
-                    .open_interest
-                    .checked_sub(open.lower)?
-                    .clamp(0, span);
-                let rise = i128::from(open.most).checked_sub(factor)?;
-                // In millionths, so that the divisor fits 64 bits.
-                let above = div_ceil(above, MILLION)?;
-                let span = u64::try_from(div_floor(span, MILLION)?).ok()?.max(1);
-                factor = factor.checked_add(mul_div_ceil(rise, above, span)?.min(rise))?;
-            }
-            if let Some(peg) = &params.peg {
-                let gap = i128::from(peg.threshold).checked_sub(i128::from(stable))?;
-                factor = factor.checked_add(share_ceil(gap.max(0), peg.factor)?)?;
-            }
-            Some(factor)
-        };
-        margin.initial_factor = initial_factor().ok_or(Error::TooLarge("im_factor"))?;
+    fn factors(&self, margin: &mut UnitMargin) -> Result<(), Error> {
+        let params = &self.params;
+        margin.initial_factor = self.initial_factor;
         let core = margin.scan.checked_add(margin.charges_in);
         margin.core = core.ok_or(Error::TooLarge("core"))?.max(margin.floor);
         let maintenance = || {

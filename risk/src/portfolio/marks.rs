@@ -1,12 +1,16 @@
 //! What depends on the marks of one underlying, and on nothing that an account holds.
 
 use super::array::log_of;
-use super::fixed::{Scale, mul_div, narrow, scaled};
+use super::fixed::{Scale, div_ceil, div_floor, mul_div, mul_div_ceil, narrow, scaled, share_ceil};
 use super::volatility::{Discounts, Moves, Tilts, binary, decimal_ratio, exponential};
 use super::{
     Basis, Error, Numeraire, ONE, Params, RATIO_DIGITS, Scenario, VolatilityShock, YEAR_SECS,
 };
 use crate::black76;
+use std::sync::Arc;
+
+/// A millionth, in money.
+const MILLION: u64 = 1_000_000;
 use ballast_types::margin::{ratio, refuse};
 
 /// The marks of one underlying.
@@ -14,6 +18,8 @@ use ballast_types::margin::{ratio, refuse};
 pub struct Marks {
     /// Decimal digits of all prices of the unit, 3 to 16; as many as prices leave room for.
     pub price_digits: u32,
+    /// Value of the quote, a ratio above 0.
+    pub stable: i64,
     /// Price of the underlying, above 0.
     pub index: i64,
     /// Confidence of the index, 0 to 1.
@@ -49,9 +55,11 @@ pub struct ExpiryMarks {
 
 /// One underlying's part of the method at its marks.
 #[derive(Clone, Debug)]
-pub struct Scenarios<'a> {
-    pub(super) params: &'a Params,
-    pub(super) marks: &'a Marks,
+pub struct Scenarios {
+    pub(super) params: Arc<Params>,
+    pub(super) marks: Marks,
+    /// Factor of the initial requirement.
+    pub(super) initial_factor: i128,
     /// The value of one coin: the index, or 1 under the coin numeraire.
     pub(super) coin: i64,
     pub(super) scale: Scale,
@@ -95,12 +103,12 @@ impl VolatilityCase {
     };
 }
 
-impl<'a> Scenarios<'a> {
+impl Scenarios {
     /// Prepares a unit. `params` must have passed [`Params::check`].
     ///
     /// # Errors
     /// A mark outside its range, or a figure that does not fit.
-    pub fn new(params: &'a Params, marks: &'a Marks) -> Result<Self, Error> {
+    pub fn new(params: Arc<Params>, marks: Marks) -> Result<Self, Error> {
         marks.check()?;
         let (coin, value_digits) = match params.numeraire {
             Numeraire::Quote => (marks.index, marks.price_digits),
@@ -125,11 +133,10 @@ impl<'a> Scenarios<'a> {
             }
         }
         Ok(Self {
-            params,
-            marks,
+            initial_factor: initial_factor(&params, &marks).ok_or(Error::TooLarge("im_factor"))?,
             coin,
             scale: Scale::new(value_digits).ok_or(Error::TooLarge("price_digits"))?,
-            perpetual_moves: linear_moves(params, base, "perp_mark")?,
+            perpetual_moves: linear_moves(&params, base, "perp_mark")?,
             logs: params
                 .scenarios
                 .iter()
@@ -138,11 +145,23 @@ impl<'a> Scenarios<'a> {
             expiries: marks
                 .expiries
                 .iter()
-                .map(|expiry| Expiry::new(params, expiry))
+                .map(|expiry| Expiry::new(&params, expiry))
                 .collect::<Result<_, _>>()?,
             cases,
             case_of,
+            params,
+            marks,
         })
+    }
+
+    /// The method.
+    pub fn params(&self) -> &Arc<Params> {
+        &self.params
+    }
+
+    /// The marks.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// How many scenarios there are.
@@ -154,6 +173,25 @@ impl<'a> Scenarios<'a> {
     pub fn is_empty(&self) -> bool {
         self.params.scenarios.is_empty()
     }
+}
+
+/// Factor of the initial requirement: rises with open interest and as the quote falls.
+fn initial_factor(params: &Params, marks: &Marks) -> Option<i128> {
+    let mut factor = i128::from(params.initial_factor);
+    if let Some(open) = &params.open_interest {
+        let span = open.upper.checked_sub(open.lower)?;
+        let above = marks.open_interest.checked_sub(open.lower)?.clamp(0, span);
+        let rise = i128::from(open.most).checked_sub(factor)?;
+        // In millionths, so that the divisor fits 64 bits.
+        let above = div_ceil(above, MILLION)?;
+        let span = u64::try_from(div_floor(span, MILLION)?).ok()?.max(1);
+        factor = factor.checked_add(mul_div_ceil(rise, above, span)?.min(rise))?;
+    }
+    if let Some(peg) = &params.peg {
+        let gap = i128::from(peg.threshold).checked_sub(i128::from(marks.stable))?;
+        factor = factor.checked_add(share_ceil(gap.max(0), peg.factor)?)?;
+    }
+    Some(factor)
 }
 
 /// Result of one unit of a linear instrument at `base` in each scenario.
@@ -259,6 +297,7 @@ impl Marks {
             )
         };
         let confidence = |field, value| ratio(field, value, 0, ONE, "must be from 0 to 1");
+        ratio("stable", self.stable, 1, i64::MAX, rule)?;
         price("perp_mark", self.perpetual)?;
         confidence("spot_conf", self.index_confidence)?;
         confidence("perp_conf", self.perpetual_confidence)?;

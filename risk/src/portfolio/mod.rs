@@ -53,9 +53,6 @@ pub use volatility::Svi;
 /// Seconds of a year of 365 days.
 pub const YEAR_SECS: i64 = 31_536_000;
 
-/// The parameter sets of the venues' styles, as JSON in the format of `docs/margin.md`.
-pub const PRESETS: &str = include_str!("presets.json");
-
 /// Why there is no margin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {

@@ -24,7 +24,7 @@ pub struct ExpirySums {
 
 impl ExpirySums {
     /// Nothing of an expiry of `unit`.
-    pub fn new(unit: &Scenarios<'_>) -> Self {
+    pub fn new(unit: &Scenarios) -> Self {
         Self {
             future: 0,
             values: vec![0; unit.len()],

@@ -1,12 +1,12 @@
 //! Random books of one underlying.
 
-use crate::margin_file::MarginFile;
 use ballast_risk::black76::OptionKind;
 use ballast_risk::portfolio::{
     AMOUNT_ONE, Error, ExpiryMarks, ExpirySums, Holdings, Marks, ONE, OptionTerms, Params,
     Scenarios, UnitMargin,
 };
 use proptest::prelude::*;
+use std::sync::Arc;
 
 /// Digits of prices here.
 pub(crate) const DIGITS: u32 = 12;
@@ -29,8 +29,11 @@ pub(crate) const SCALING: [&str; 7] = [
 ];
 
 pub(crate) fn preset(name: &str) -> Params {
-    let file = MarginFile::parse(r#"{"vectors": []}"#).unwrap();
-    file.params(name).unwrap()
+    ballast_genesis::margin::preset(name).unwrap()
+}
+
+pub(crate) fn unit(params: &Params, marks: &Marks) -> Result<Scenarios, Error> {
+    Scenarios::new(Arc::new(params.clone()), marks.clone())
 }
 
 /// A number of hundredths, in units of 10^-`digits`.
@@ -55,6 +58,7 @@ pub(crate) fn marks(near_secs: i64, far_secs: i64) -> Marks {
     };
     Marks {
         price_digits: DIGITS,
+        stable: ONE,
         index: dollars(60_000),
         index_confidence: ONE,
         perpetual: dollars(60_030),
@@ -106,7 +110,7 @@ impl Book {
 
     /// Its margin; positions in the same option are one.
     pub(crate) fn margin(&self, params: &Params, marks: &Marks) -> Result<UnitMargin, Error> {
-        let unit = Scenarios::new(params, marks)?;
+        let unit = unit(params, marks)?;
         let amount = |hundredths: i64| hundredths * (AMOUNT_ONE / 100);
         let mut sums = vec![ExpirySums::new(&unit), ExpirySums::new(&unit)];
         let key = |held: &Held| (held.expiry, held.terms.strike, held.terms.kind);
@@ -128,7 +132,7 @@ impl Book {
             expiries: &sums,
             collateral: &[],
         };
-        unit.margin(&held, ONE)
+        unit.margin(&held)
     }
 }
 

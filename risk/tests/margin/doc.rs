@@ -1,6 +1,7 @@
 //! The worked numbers of `docs/margin.md`.
 
-use crate::margin_file::{MarginFile, parse};
+use crate::margin_file::MarginFile;
+use ballast_genesis::margin::parse;
 use ballast_risk::portfolio::{MONEY_DIGITS, decimal};
 use serde_json::Value;
 

@@ -1,10 +1,10 @@
 //! What holds for every book.
 
-use crate::book::{Book, PRESETS, SCALING, book, dollars, hundredths, marks, option, preset};
+use crate::book::{Book, PRESETS, SCALING, book, dollars, hundredths, marks, option, preset, unit};
 use ballast_risk::black76::OptionKind;
 use ballast_risk::portfolio::{
     AMOUNT_ONE, Collateral, Error, ExpirySums, Holdings, MONEY_DIGITS, Marks, Numeraire, ONE,
-    OptionTerms, Params, Scenarios, UnitMargin, Volatility, VolatilityShock, YEAR_SECS, total,
+    OptionTerms, Params, UnitMargin, Volatility, VolatilityShock, YEAR_SECS, total,
 };
 use proptest::prelude::*;
 
@@ -78,7 +78,7 @@ fn an_expired_option_is_worth_its_intrinsic_value() {
     let marks = marks(0, 180 * DAY);
     for name in PRESETS.into_iter().filter(|name| has_spot(name)) {
         let params = preset(name);
-        let unit = Scenarios::new(&params, &marks).unwrap();
+        let unit = unit(&params, &marks).unwrap();
         for (kind, strike, value, delta) in [
             (OptionKind::Call, 60_000, 150, ONE),
             (OptionKind::Call, 60_200, 0, 0),
@@ -121,7 +121,7 @@ fn the_last_seconds_price_like_a_year_at_a_lower_volatility() {
     let params = preset("derive-1");
     let at = |secs: i64, volatility: i64| {
         let marks = marks(secs, 180 * DAY);
-        let unit = Scenarios::new(&params, &marks).unwrap();
+        let unit = unit(&params, &marks).unwrap();
         let terms = OptionTerms {
             kind: OptionKind::Put,
             strike: dollars(90_000),
@@ -142,6 +142,37 @@ fn the_last_seconds_price_like_a_year_at_a_lower_volatility() {
     assert!((year - short).abs() < year / 1_000, "{year} and {short}");
 }
 
+/// Vega, delta and the mark of an option at volatilities from 1 % to above the 64 that the binary
+/// numbers hold.
+#[test]
+fn vega_is_the_slope_of_the_value_in_the_volatility() {
+    for (name, secs, volatility) in [
+        ("default", 30 * DAY, ONE / 2),
+        ("derive-2", 180 * DAY, ONE / 100),
+        ("default", 600, 20 * ONE),
+        ("default", 60, 100 * ONE),
+        ("deribit-coin", 30 * DAY, ONE / 2),
+    ] {
+        let unit = unit(&preset(name), &marks(secs, 360 * DAY)).unwrap();
+        let at = |volatility| {
+            let terms = OptionTerms {
+                kind: OptionKind::Put,
+                strike: dollars(60_000),
+                volatility,
+            };
+            unit.option(0, &terms).unwrap()
+        };
+        let step = volatility / 1_000;
+        let rise = i128::from(at(volatility + step).mark - at(volatility - step).mark);
+        let slope = rise * i128::from(ONE) / i128::from(2 * step);
+        let vega = i128::from(at(volatility).vega);
+        assert!(
+            (vega - slope).abs() <= slope / 10_000,
+            "{name} {secs}: {vega}, {slope}"
+        );
+    }
+}
+
 /// Under the coin numeraire an option is its price in quote over the price of a coin, both shocked.
 #[test]
 fn options_in_coin_are_those_in_quote_over_the_shocked_index() {
@@ -151,10 +182,7 @@ fn options_in_coin_are_those_in_quote_over_the_shocked_index() {
         numeraire: Numeraire::Quote,
         ..coin.clone()
     };
-    let (in_coin, in_quote) = (
-        Scenarios::new(&coin, &marks).unwrap(),
-        Scenarios::new(&quote, &marks).unwrap(),
-    );
+    let (in_coin, in_quote) = (unit(&coin, &marks).unwrap(), unit(&quote, &marks).unwrap());
     for strike in [40_000, 60_000, 100_000] {
         let terms = option(1, true, strike, 0).terms;
         let (coins, dollars) = (
@@ -436,7 +464,8 @@ fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
     }
     change_params(changes, params);
     params.check()?;
-    let unit = Scenarios::new(params, &marks)?;
+    marks.stable = at(42, ONE);
+    let unit = unit(params, &marks)?;
     let mut sums = vec![ExpirySums::new(&unit), ExpirySums::new(&unit)];
     for (index, sums) in sums.iter_mut().enumerate() {
         let terms = OptionTerms {
@@ -468,7 +497,7 @@ fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
             std::slice::from_ref(&asset)
         },
     };
-    let margin = unit.margin(&held, at(42, ONE))?;
+    let margin = unit.margin(&held)?;
     assert!(margin.initial >= margin.maintenance && margin.maintenance >= 0);
     total(i128::from(at(43, 0)) << 64, [&margin, &margin])?;
     Ok(())

@@ -1,6 +1,7 @@
 //! The cases of an independent reference with 50 digits.
 
-use crate::margin_file::{MarginFile, parse};
+use crate::margin_file::MarginFile;
+use ballast_genesis::margin::parse;
 use ballast_risk::portfolio::MONEY_DIGITS;
 use serde_json::Value;
 

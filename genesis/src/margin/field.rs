@@ -1,6 +1,6 @@
 //! A JSON value that knows its path, so that every error names the field and the value.
 
-use ballast_risk::portfolio::{AMOUNT_DIGITS, MONEY_DIGITS, ONE, RATIO_DIGITS};
+use ballast_types::margin::{AMOUNT_DIGITS, MONEY_DIGITS, ONE, RATIO_DIGITS};
 use serde_json::Value;
 
 /// Names that carry no numbers and are allowed anywhere.
@@ -11,14 +11,14 @@ const SHOWN: usize = 80;
 
 /// A value that may be missing, and where it is.
 #[derive(Clone, Debug)]
-pub(super) struct Field<'a> {
+pub struct Field<'a> {
     path: String,
     value: Option<&'a Value>,
 }
 
 impl<'a> Field<'a> {
     /// The value at the top.
-    pub(super) fn root(name: &str, value: &'a Value) -> Self {
+    pub fn root(name: &str, value: &'a Value) -> Self {
         Self {
             path: name.to_owned(),
             value: Some(value),
@@ -26,7 +26,7 @@ impl<'a> Field<'a> {
     }
 
     /// A member; null counts as missing.
-    pub(super) fn get(&self, name: &str) -> Self {
+    pub fn get(&self, name: &str) -> Self {
         let value = self.value.and_then(|value| value.get(name));
         Self {
             path: format!("{}.{name}", self.path),
@@ -35,17 +35,17 @@ impl<'a> Field<'a> {
     }
 
     /// The value, if there is one.
-    pub(super) fn value(&self) -> Option<&'a Value> {
+    pub fn value(&self) -> Option<&'a Value> {
         self.value
     }
 
     /// Itself, unless it is missing.
-    pub(super) fn present(self) -> Option<Self> {
+    pub fn present(self) -> Option<Self> {
         self.value.is_some().then_some(self)
     }
 
     /// An error about this field.
-    pub(super) fn error(&self, why: &str) -> String {
+    pub fn error(&self, why: &str) -> String {
         match self.value {
             Some(value) => {
                 let text = value.to_string();
@@ -58,7 +58,10 @@ impl<'a> Field<'a> {
     }
 
     /// Refuses members of other names.
-    pub(super) fn only(&self, names: &[&str]) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// Names the first that is not known.
+    pub fn only(&self, names: &[&str]) -> Result<(), String> {
         let Some(value) = self.value else {
             return Ok(());
         };
@@ -74,7 +77,10 @@ impl<'a> Field<'a> {
     }
 
     /// The members, in the order of their names.
-    pub(super) fn members(&self) -> Result<Vec<(String, Self)>, String> {
+    ///
+    /// # Errors
+    /// A value that is no object.
+    pub fn members(&self) -> Result<Vec<(String, Self)>, String> {
         let members = self.value.and_then(Value::as_object);
         let members = members.ok_or_else(|| self.error("is not an object"))?;
         Ok(members
@@ -84,7 +90,10 @@ impl<'a> Field<'a> {
     }
 
     /// The elements; none when missing.
-    pub(super) fn elements(&self) -> Result<Vec<Self>, String> {
+    ///
+    /// # Errors
+    /// A value that is no list.
+    pub fn elements(&self) -> Result<Vec<Self>, String> {
         let Some(value) = self.value else {
             return Ok(Vec::new());
         };
@@ -99,13 +108,19 @@ impl<'a> Field<'a> {
     }
 
     /// The text.
-    pub(super) fn text(&self) -> Result<&'a str, String> {
+    ///
+    /// # Errors
+    /// A value that is no string.
+    pub fn text(&self) -> Result<&'a str, String> {
         let text = self.value.and_then(Value::as_str);
         text.ok_or_else(|| self.error("is not a string"))
     }
 
     /// The truth value; false when missing.
-    pub(super) fn flag(&self) -> Result<bool, String> {
+    ///
+    /// # Errors
+    /// Another value.
+    pub fn flag(&self) -> Result<bool, String> {
         match self.value {
             None => Ok(false),
             Some(value) => value
@@ -115,7 +130,10 @@ impl<'a> Field<'a> {
     }
 
     /// A number in units of 10^-`digits`, to the nearest; from a string or a JSON number.
-    pub(super) fn decimal(&self, digits: u32) -> Result<Option<i128>, String> {
+    ///
+    /// # Errors
+    /// A value that is no number, or too large.
+    pub fn decimal(&self, digits: u32) -> Result<Option<i128>, String> {
         let text = match self.value {
             None => return Ok(None),
             Some(Value::String(text)) => text.clone(),
@@ -134,53 +152,81 @@ impl<'a> Field<'a> {
     }
 
     /// A ratio.
-    pub(super) fn ratio(&self, default: i64) -> Result<i64, String> {
+    ///
+    /// # Errors
+    /// As [`Self::decimal`].
+    pub fn ratio(&self, default: i64) -> Result<i64, String> {
         self.small(RATIO_DIGITS, Some(default))
     }
 
     /// A ratio that must be given.
-    pub(super) fn needed_ratio(&self) -> Result<i64, String> {
+    ///
+    /// # Errors
+    /// As [`Self::decimal`], and where it is missing.
+    pub fn needed_ratio(&self) -> Result<i64, String> {
         self.small(RATIO_DIGITS, None)
     }
 
     /// A weight, rounded down so that 0.16 / 0.33 of a loss of 33 % is not above 16 %; 1 when
     /// missing.
-    pub(super) fn weight(&self) -> Result<i64, String> {
-        const MORE: u32 = 6;
-        match self.decimal(RATIO_DIGITS + MORE)? {
+    ///
+    /// # Errors
+    /// As [`Self::decimal`].
+    pub fn weight(&self) -> Result<i64, String> {
+        const FINER_DIGITS: u32 = RATIO_DIGITS + 6;
+        match self.decimal(FINER_DIGITS)? {
             None => Ok(ONE),
-            Some(number) => i64::try_from(number.div_euclid(10_i128.pow(MORE)))
-                .map_err(|_| self.error("is too large")),
+            Some(number) => {
+                i64::try_from(number.div_euclid(1_000_000)).map_err(|_| self.error("is too large"))
+            }
         }
     }
 
     /// A confidence or factor: 1 when missing.
-    pub(super) fn full(&self) -> Result<i64, String> {
+    ///
+    /// # Errors
+    /// As [`Self::decimal`].
+    pub fn full(&self) -> Result<i64, String> {
         self.ratio(ONE)
     }
 
     /// An amount: 0 when missing.
-    pub(super) fn amount(&self) -> Result<i64, String> {
+    ///
+    /// # Errors
+    /// As [`Self::decimal`].
+    pub fn amount(&self) -> Result<i64, String> {
         self.small(AMOUNT_DIGITS, Some(0))
     }
 
     /// Money: 0 when missing.
-    pub(super) fn money(&self) -> Result<i128, String> {
+    ///
+    /// # Errors
+    /// As [`Self::decimal`].
+    pub fn money(&self) -> Result<i128, String> {
         Ok(self.decimal(MONEY_DIGITS)?.unwrap_or(0))
     }
 
     /// A price of this many digits.
-    pub(super) fn price(&self, digits: u32, default: Option<i64>) -> Result<i64, String> {
+    ///
+    /// # Errors
+    /// As [`Self::decimal`], and where it is missing and has no default.
+    pub fn price(&self, digits: u32, default: Option<i64>) -> Result<i64, String> {
         self.small(digits, default)
     }
 
     /// Whole seconds.
-    pub(super) fn secs(&self, default: Option<i64>) -> Result<i64, String> {
+    ///
+    /// # Errors
+    /// As [`Self::price`].
+    pub fn secs(&self, default: Option<i64>) -> Result<i64, String> {
         self.small(0, default)
     }
 }
 
 /// A decimal number, an exponent allowed, in units of 10^-`digits`; halves away from 0.
+///
+/// # Errors
+/// What is wrong with the text.
 pub fn parse(text: &str, digits: u32) -> Result<i128, &'static str> {
     const BAD: &str = "is not a number";
     let text = text.trim();
@@ -203,7 +249,9 @@ pub fn parse(text: &str, digits: u32) -> Result<i128, &'static str> {
     let kept = whole.saturating_add(exponent).saturating_add(digits);
     let figure = |index: i32| {
         let index = usize::try_from(index).ok()?;
-        figures.get(index).map(|figure| i128::from(figure - b'0'))
+        figures
+            .get(index)
+            .map(|figure| i128::from(figure.saturating_sub(b'0')))
     };
     let mut value = 0_i128;
     for index in 0..kept.clamp(0, 10_000) {
@@ -214,9 +262,13 @@ pub fn parse(text: &str, digits: u32) -> Result<i128, &'static str> {
         value = next.ok_or("is too large")?;
     }
     if kept >= 0 && figure(kept).unwrap_or(0) >= 5 {
-        value += 1;
+        value = value.checked_add(1).ok_or("is too large")?;
     }
-    Ok(if negative { -value } else { value })
+    Ok(if negative {
+        value.saturating_neg()
+    } else {
+        value
+    })
 }
 
 #[cfg(test)]

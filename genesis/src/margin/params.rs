@@ -1,7 +1,7 @@
 //! Parameters from JSON.
 
 use super::field::Field;
-use ballast_risk::portfolio::{
+use ballast_types::margin::{
     Basis, Charges, Confidence, DeltaShock, Discount, Floor, Numeraire, ONE, OpenInterest,
     OptionDiscount, Params, Peg, Scenario, Skew, SkewTerms, Tenor, Volatility, VolatilityShock,
 };
@@ -28,8 +28,11 @@ const NAMES: [&str; 19] = [
     "mm_factor",
 ];
 
-/// Reads and checks parameters.
-pub(super) fn params(field: &Field<'_>) -> Result<Params, String> {
+/// Reads and checks the members of an object of parameters.
+///
+/// # Errors
+/// Names the field and its value.
+pub fn read_params(field: &Field<'_>) -> Result<Params, String> {
     field.only(&NAMES)?;
     let scenarios = field.get("scenarios");
     if scenarios.value().is_none() {

@@ -1,6 +1,6 @@
 //! Counts of what happened, so that a test can demand that everything did.
 
-use ballast_types::{BlockEvents, Code, Event, Removal};
+use ballast_types::{Atoms, BlockEvents, Code, Event, Removal};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -254,6 +254,48 @@ const INSIDE: &[&str] = &[
     "waiting order removed, Linked",
     "waiting order removed, Refused",
     "waiting order removed, Schedule",
+    "action SetMarginMode",
+    "action SetSurface",
+    "bound on vega reached",
+    "call settled in the money",
+    "call settled out of the money",
+    "fee of an option at the index",
+    "fee of an option capped",
+    "forward in the settlement window",
+    "forward of a future",
+    "forward of a surface",
+    "forward of the index",
+    "ladder begins",
+    "ladder full",
+    "ladder grows above",
+    "ladder grows below",
+    "listing stopped by its quota",
+    "long option settled",
+    "margin mode Portfolio",
+    "margin mode Standard",
+    "portfolio account uncovered",
+    "portfolio account under maintenance",
+    "portfolio fill allowed in part",
+    "portfolio fill allowed whole",
+    "portfolio fill refused",
+    "portfolio order admitted",
+    "portfolio order cut",
+    "portfolio order refused",
+    "portfolio order risk-reducing",
+    "portfolio order swept",
+    "portfolio transfer of spot refused",
+    "price between the steps of a band",
+    "price beyond the band of an option, Buy",
+    "price beyond the band of an option, Sell",
+    "put settled in the money",
+    "put settled out of the money",
+    "short option settled",
+    "slide to a step of a band",
+    "surface of SVI",
+    "surface of nodes",
+    "surface replaces a pending one",
+    "volatility of a surface",
+    "volatility of the group",
 ];
 
 /// Events, seen from outside.
@@ -283,6 +325,11 @@ const EVENTS: &[&str] = &[
     "event Position",
     "event Book",
     "event Protected",
+    "event Surface",
+    "event Listed",
+    "missing, INSUFFICIENT_MARGIN",
+    "missing, UNDER_MAINTENANCE",
+    "missing, INSUFFICIENT_BALANCE",
 ];
 
 const REMOVALS: &[Removal] = &[
@@ -348,15 +395,20 @@ impl Coverage {
         for result in block.txs.iter().flatten() {
             self.count(&code_name(result.code));
             for action in &result.actions {
-                self.count(&code_name(action.code));
+                self.count_result(action.code, action.missing);
                 for part in &action.parts {
-                    self.count(&code_name(part.code));
+                    self.count_result(part.code, part.missing);
                 }
             }
         }
         for event in &block.events {
             self.record_event(event);
         }
+    }
+
+    fn count_result(&mut self, code: Code, missing: Option<Atoms>) {
+        self.count(&code_name(code));
+        self.count_if(missing.is_some(), &format!("missing, {}", code.name()));
     }
 
     fn record_event(&mut self, event: &Event) {
@@ -386,6 +438,8 @@ impl Coverage {
             Event::Balance { .. } => self.count("event Balance"),
             Event::Position { .. } => self.count("event Position"),
             Event::Book { .. } => self.count("event Book"),
+            Event::Surface { .. } => self.count("event Surface"),
+            Event::Listed { .. } => self.count("event Listed"),
             Event::Protected { .. } => self.count("event Protected"),
             Event::Sliced { .. } => self.count("event Sliced"),
             Event::Moved { .. } => self.count("event Moved"),

@@ -7,6 +7,9 @@ use ballast_types::{
     TimeMs, Transfer,
 };
 
+/// Markets of the genesis come before it.
+pub(super) const FIRST_OPTION: u64 = 10;
+
 /// Values at the edges of their types.
 pub(super) const EDGES: [i64; 7] = [i64::MIN, -1, 0, 1, 1 << 44, i64::MAX - 1, i64::MAX];
 
@@ -24,7 +27,9 @@ impl Workload {
                 let group = self.group();
                 Action::SetProtection(self.protection(group))
             }
-            50..=69 => Action::Cancel(self.cancel(account)),
+            50..=67 => Action::Cancel(self.cancel(account)),
+            68 => Action::SetMarginMode(self.margin_mode(account)),
+            69 => Action::SetSurface(self.surface_of_anyone()),
             70..=82 => self.amend(account),
             83..=89 => Action::Transfer(self.transfer(account)),
             90..=92 => Action::SetAgent(self.agent(account.master)),
@@ -38,10 +43,11 @@ impl Workload {
     pub(super) fn market(&mut self) -> MarketId {
         let count = u64::try_from(self.spec.markets.len()).unwrap_or(1);
         let beyond = u64::from(self.rng.one_in(60));
-        // Batch markets and futures are seldom, and settled ones more so.
+        // Batch markets, futures and options are seldom, and settled ones more so.
         let known = match self.rng.below(24) {
             0..=2 => self.rng.range(5, 6),
-            3..=6 => self.rng.range(7, count - 1),
+            3..=6 => self.rng.range(7, FIRST_OPTION - 1),
+            7..=8 => self.option().map_or(0, |option| u64::from(option.0)),
             _ => self.rng.below(5),
         };
         let settled = u32::try_from(known).is_ok_and(|known| self.is_settled(MarketId(known)));
@@ -53,7 +59,7 @@ impl Workload {
         MarketId(u32::try_from(known + beyond * count).unwrap_or(u32::MAX))
     }
 
-    fn group(&mut self) -> GroupId {
+    pub(super) fn group(&mut self) -> GroupId {
         let count = u64::try_from(self.spec.groups.len()).unwrap_or(1);
         let beyond = u64::from(self.rng.one_in(40));
         GroupId(u16::try_from(self.rng.below(count) + beyond * count).unwrap_or(u16::MAX))
@@ -65,6 +71,9 @@ impl Workload {
     }
 
     pub(super) fn mark(&self, market: MarketId) -> Ticks {
+        if let Some(value) = self.option_value(market) {
+            return value;
+        }
         self.marks.get(market.index()).copied().unwrap_or(1_000)
     }
 
@@ -188,7 +197,12 @@ impl Workload {
             ..Order::limit(market, side, self.price(market, side), size)
         };
         let display = self.display(size, order.may_rest());
-        let order = Order { display, ..order };
+        let price = self.stepped(market, order.price);
+        let order = Order {
+            display,
+            price,
+            ..order
+        };
         match self.rng.below(24) {
             0..=3 => self.with_trigger(order),
             4..=7 => self.with_peg(order),

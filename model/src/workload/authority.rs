@@ -12,6 +12,9 @@ impl Workload {
     }
 
     pub(super) fn index(&self, market: MarketId) -> Ticks {
+        if let Some((index, tick_price)) = self.option_index(market) {
+            return index / tick_price;
+        }
         let known = self.indexes.get(market.index()).copied();
         known.filter(|price| *price > 0).unwrap_or(1_000)
     }

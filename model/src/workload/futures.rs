@@ -3,8 +3,8 @@
 use super::Workload;
 use super::actions::EDGES;
 use ballast_types::{
-    Account, Action, LinkKind, LinkRule, Linked, MarketId, MarketStatus, Order, PostOnly,
-    PriceKind, PriceUpdate, SetMarketStatus, Side, TimeInForce, TimeMs, sign_native,
+    Account, Action, LinkKind, LinkRule, Linked, MarketId, MarketKind, MarketStatus, Order,
+    PostOnly, PriceKind, PriceUpdate, SetMarketStatus, Side, TimeInForce, TimeMs, sign_native,
 };
 
 /// Time after genesis at which no block comes for a while, in ms.
@@ -33,6 +33,7 @@ impl Workload {
     pub(super) fn priced(&self, kind: PriceKind) -> Vec<MarketId> {
         let markets = (0..).map(MarketId).zip(&self.spec.markets);
         markets
+            .filter(|(_, market)| !matches!(market.kind, MarketKind::Option { .. }))
             .filter(|(id, market)| {
                 market.kind.is_derivative() || kind == PriceKind::Index && *id != MarketId(6)
             })
@@ -41,7 +42,7 @@ impl Workload {
             .collect()
     }
 
-    /// Futures that are not settled and expire so soon that the blocks before are few.
+    /// Futures and options that are not settled and expire so soon that the blocks before are few.
     pub(super) fn expiring(&self) -> Vec<(MarketId, TimeMs)> {
         let markets = (0..).map(MarketId).zip(&self.spec.markets);
         markets
@@ -50,11 +51,18 @@ impl Workload {
             .collect()
     }
 
-    /// Positions and orders of every kind for futures that expire soon, and what is sent to those
-    /// that have.
+    /// Positions and orders of every kind for futures and some options that expire soon, and what
+    /// is sent to those that have.
     pub(super) fn futures(&mut self) -> Vec<Vec<u8>> {
         let mut txs = Vec::new();
-        for (market, expiry) in self.expiring() {
+        let (mut expiring, options): (Vec<_>, Vec<_>) = self
+            .expiring()
+            .into_iter()
+            .partition(|(id, _)| !self.is_option(*id));
+        if !options.is_empty() {
+            expiring.push(self.rng.pick(&options));
+        }
+        for (market, expiry) in expiring {
             let account = self.own_account();
             txs.extend(self.opened(market));
             for _ in 0..3 {
@@ -68,6 +76,11 @@ impl Workload {
         }
         let settled = (0..).map(MarketId).take(self.spec.markets.len());
         let settled: Vec<MarketId> = settled.filter(|id| self.is_settled(*id)).collect();
+        let (mut settled, options): (Vec<_>, Vec<_>) =
+            settled.into_iter().partition(|id| !self.is_option(*id));
+        if !options.is_empty() {
+            settled.push(self.rng.pick(&options));
+        }
         for market in settled {
             if self.rng.one_in(4) {
                 let tx = self.too_late(market);

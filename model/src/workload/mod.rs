@@ -8,24 +8,28 @@ mod bad;
 mod cosmos;
 mod futures;
 mod links;
+mod options;
+pub(crate) mod params;
 mod quotes;
 mod rng;
 mod scenarios;
 mod schedules;
 mod spec;
 mod stories;
+mod surfaces;
 mod triggers;
 
 pub use cosmos::{cosmos_actions, cosmos_sends};
 pub use rng::Rng;
 pub use spec::{test_secrets, test_spec};
 
+use ballast_types::margin::ONE;
 use ballast_types::{
     Account, AccountId, Action, AssetId, Atoms, BlockEvents, ChainSpec, Code, Event, Hash, Lots,
-    MarketId, MarketStatus, MsgActionsBody, OrderId, Secret, Side, Ticks, TimeMs, TxBody,
-    chain_hash, encode_bundle, sign_native, tx_hash,
+    MarginMode, MarketId, MarketStatus, MsgActionsBody, OrderId, Secret, Side, Ticks, TimeMs,
+    TxBody, chain_hash, encode_bundle, sign_native, tx_hash,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The input of one block.
 #[derive(Clone, Debug)]
@@ -43,6 +47,7 @@ pub struct NextBlock {
 #[derive(Clone, Debug)]
 pub struct Workload {
     rng: Rng,
+    /// Markets that were listed follow those of the genesis.
     spec: ChainSpec,
     chain: Hash,
     secrets: Vec<Secret>,
@@ -68,6 +73,12 @@ pub struct Workload {
     cosmos_sent: BTreeMap<Hash, AccountId>,
     /// The agent that was set last, by master; an index into `secrets`.
     agents: BTreeMap<AccountId, usize>,
+    /// Accounts in Portfolio mode.
+    portfolios: BTreeSet<Account>,
+    /// Accounts whose orders were cancelled so that their margin mode may change.
+    changing: Vec<(Account, MarginMode)>,
+    /// Volatility by group, in thousandths.
+    volatilities: Vec<i64>,
     /// True when the last block changed a mark.
     marks_moved: bool,
     /// Positions that a squeezed account was about to close.
@@ -141,6 +152,13 @@ impl Workload {
             sequences: BTreeMap::new(),
             cosmos_sent: BTreeMap::new(),
             agents: BTreeMap::new(),
+            portfolios: BTreeSet::new(),
+            changing: Vec::new(),
+            volatilities: spec
+                .groups
+                .iter()
+                .map(|group| group.volatility / (ONE / 1_000))
+                .collect(),
             marks_moved: false,
             squeezed: Vec::new(),
             hits: Vec::new(),
@@ -159,6 +177,8 @@ impl Workload {
         txs.extend(self.tick());
         txs.extend(self.reopen());
         txs.extend(self.futures());
+        txs.extend(self.change_modes());
+        txs.extend(self.move_surfaces());
         for _ in 0..2 {
             txs.extend(self.touch_waiting());
         }
@@ -212,6 +232,7 @@ impl Workload {
                 self.marks_moved |= self.mark(*market) != *price;
                 set(&mut self.marks, *market, *price);
             }
+            Event::Listed { .. } => self.learn_listing(event),
             Event::Index { market, price } => set(&mut self.indexes, *market, *price),
             Event::Status { market, status } => set(&mut self.statuses, *market, *status),
             Event::Settled { market, price } => {
@@ -313,7 +334,8 @@ impl Workload {
     /// Zero, one or two transactions.
     fn transaction(&mut self) -> Vec<Vec<u8>> {
         match self.rng.below(100) {
-            0..=44 => vec![self.native()],
+            0..=36 => vec![self.native()],
+            37..=44 => self.optional(),
             45..=48 => vec![self.cosmos()],
             49..=56 => self.scenario(),
             57..=64 => self.story(),

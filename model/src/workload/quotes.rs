@@ -1,7 +1,7 @@
 //! Scales, quotes and their protection, and who trades with them.
 
 use super::Workload;
-use super::actions::EDGES;
+use super::actions::{EDGES, FIRST_OPTION};
 use ballast_types::{
     Account, Action, GroupId, Lots, MarketId, Order, PostOnly, Quote, QuoteSide, Quotes, Scale,
     SetProtection, Side, Ticks, TimeInForce,
@@ -51,10 +51,15 @@ impl Workload {
     fn markets_of(&mut self, group: GroupId) -> Vec<MarketId> {
         let late = self.rng.one_in(12);
         let markets = (0..).map(MarketId).zip(&self.spec.markets);
-        markets
+        let mut markets: Vec<MarketId> = markets
             .filter(|(id, market)| market.group == group && (late || !self.is_settled(*id)))
             .map(|(id, _)| id)
-            .collect()
+            .collect();
+        // Of many options a few, so that orders of several accounts meet.
+        let first = usize::try_from(FIRST_OPTION).unwrap_or(usize::MAX);
+        let genesis = markets.partition_point(|id| id.index() < first);
+        markets.truncate(genesis + 3);
+        markets
     }
 
     /// Quotes in the markets of a group, around their marks.
@@ -118,6 +123,7 @@ impl Workload {
             _ if self.rng.one_in(60) => (self.rng.pick(&EDGES), size),
             _ => (near, size),
         };
+        let price = self.stepped(market, price);
         Some(QuoteSide { price, size })
     }
 
@@ -158,6 +164,10 @@ impl Workload {
             },
             notional,
             delta,
+            vega: match self.rng.below(6) {
+                0 => u128::from(self.rng.range(200, 20_000)),
+                _ => 0,
+            },
         }
     }
 

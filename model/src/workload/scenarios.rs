@@ -195,7 +195,13 @@ impl Workload {
         }
         self.squeezed = held;
         let mark = self.mark(jumping);
-        let price = (mark - against.signum() * mark / 2).clamp(300, 4_000);
+        let mut price = (mark - against.signum() * mark / 2).clamp(300, 4_000);
+        let mut jumping = jumping;
+        if let Some(reference) = self.reference_of_option(jumping) {
+            let now = self.mark(reference);
+            jumping = reference;
+            price = self.rng.pick(&[now * 2 / 3, now * 3 / 2]).clamp(300, 4_000);
+        }
         let update = PriceUpdate {
             market: jumping,
             kind: PriceKind::Mark,

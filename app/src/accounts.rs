@@ -1,5 +1,6 @@
 //! One shard of accounts: balances, positions, keys and nonces of its masters.
 
+use crate::form::mode_number;
 use crate::index::Index;
 use crate::records::{
     AccountRecord, AccountTable, AgentTable, BalanceRecord, BalanceTable, MasterRecord,
@@ -78,9 +79,7 @@ impl Share {
             unrealised: record.position().unrealised(risk.value),
             initial: requirement(risk.initial, record.size, terms.initial),
             maintenance: requirement(risk.maintenance, record.size, terms.maintenance),
-            held: risk
-                .maintenance
-                .saturating_mul(Atoms::from(record.size).saturating_abs()),
+            held: risk.maintenance.held(record.size),
         }
     }
 }
@@ -125,6 +124,7 @@ impl AccountShard {
         let record = AccountRecord {
             master: account.master.0,
             sub: account.sub,
+            mode: mode_number(spec.margin_mode),
             ..AccountRecord::zeroed()
         };
         if self.master_slot(account.master).is_none() {
@@ -207,6 +207,19 @@ impl AccountShard {
     pub(crate) fn position(&self, account: u32, market: MarketId) -> Option<&PositionRecord> {
         self.positions
             .get(self.position_at.get(&(account, market))?)
+    }
+
+    /// Positions and open orders of an account, newest record first.
+    pub(crate) fn positions_of(&self, account: u32) -> impl Iterator<Item = &PositionRecord> {
+        let mut next = self
+            .accounts
+            .get(account)
+            .map_or(0, |owner| owner.positions);
+        std::iter::from_fn(move || {
+            let position = self.positions.get(next.checked_sub(1)?)?;
+            next = position.next;
+            Some(position)
+        })
     }
 
     pub(crate) fn position_size(&self, account: u32, market: MarketId) -> Lots {

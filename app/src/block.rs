@@ -439,6 +439,7 @@ impl Results {
                 code: result.code,
                 order: result.order,
                 filled: result.filled,
+                missing: result.missing,
             };
         }
     }

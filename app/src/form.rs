@@ -5,9 +5,9 @@ use crate::records::{
     SELF_TRADE_SHIFT, SELL, SLIDE, SpecialRecord, WAITING,
 };
 use ballast_types::{
-    Condition, Distance, LinkKind, LinkRule, Lots, MarketId, MarketStatus, Order, Peg, PegTo,
-    PostOnly, PriceSource, SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, TimeMs, Trigger,
-    Twap,
+    Condition, Distance, LinkKind, LinkRule, Lots, MarginMode, MarketId, MarketStatus, Order, Peg,
+    PegTo, PostOnly, PriceSource, SelfTrade, SelfTradeScope, Side, Ticks, TimeInForce, TimeMs,
+    Trigger, Twap,
 };
 use bytemuck::Zeroable;
 
@@ -387,6 +387,22 @@ pub(crate) fn status_number(status: MarketStatus) -> u8 {
         .zip(STATUSES)
         .find(|(_, of)| *of == status)
         .map_or(0, |(number, _)| number)
+}
+
+/// Number of a margin mode in an account's record.
+pub(crate) fn mode_number(mode: MarginMode) -> u8 {
+    match mode {
+        MarginMode::Standard => 0,
+        MarginMode::Portfolio => 1,
+    }
+}
+
+/// The opposite of [`mode_number`].
+pub(crate) fn mode_of(number: u8) -> MarginMode {
+    match number {
+        0 => MarginMode::Standard,
+        _ => MarginMode::Portfolio,
+    }
 }
 
 /// The opposite of [`status_number`].

@@ -17,6 +17,7 @@ mod rebuild;
 mod records;
 mod snapshot;
 mod state;
+mod surface;
 pub mod view;
 
 pub use block::{Block, Candidate, Observer, PASSES, Stats};

@@ -12,8 +12,10 @@ use bytemuck::{Zeroable, bytes_of};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PerLot {
     pub(crate) notional: Atoms,
-    /// Negative when the maker sells.
+    /// Negative when the maker sells; of a put the other way round.
     pub(crate) delta: Atoms,
+    /// Negative when the maker sells.
+    pub(crate) vega: Atoms,
 }
 
 /// The protections of a group, as they were before the pass that reads them.
@@ -61,6 +63,7 @@ impl GroupShard {
             freeze: settings.freeze_ms,
             max_notional: settings.notional,
             max_delta: settings.delta,
+            max_vega: settings.vega,
             ..ProtectionRecord::zeroed()
         };
         Some(())
@@ -96,7 +99,8 @@ impl ProtectionRecord {
     /// Of `lots`, how many the bounds leave. Begins the interval anew when it is over.
     pub(crate) fn allow(&mut self, lots: Lots, per_lot: PerLot, time: TimeMs) -> Lots {
         if time >= self.start.saturating_add(self.interval) {
-            (self.start, self.notional, self.delta) = (time, 0, 0);
+            self.start = time;
+            (self.notional, self.delta, self.vega) = (0, 0, 0);
         }
         let mut most = Atoms::from(lots);
         let mut bound = |left: Atoms, per_lot: Atoms| {
@@ -107,14 +111,17 @@ impl ProtectionRecord {
             let left = atoms(self.max_notional).saturating_sub(self.notional);
             bound(left, per_lot.notional);
         }
-        if self.max_delta > 0 {
-            let max = atoms(self.max_delta);
-            let left = if per_lot.delta < 0 {
-                max.saturating_add(self.delta)
+        let signed = [
+            (self.max_delta, self.delta, per_lot.delta),
+            (self.max_vega, self.vega, per_lot.vega),
+        ];
+        for (max, sum, per_lot) in signed.into_iter().filter(|(max, ..)| *max > 0) {
+            let left = if per_lot < 0 {
+                atoms(max).saturating_add(sum)
             } else {
-                max.saturating_sub(self.delta)
+                atoms(max).saturating_sub(sum)
             };
-            bound(left, per_lot.delta.saturating_abs());
+            bound(left, per_lot.saturating_abs());
         }
         Lots::try_from(most).unwrap_or(0)
     }
@@ -125,8 +132,11 @@ impl ProtectionRecord {
         let of = |per_lot: Atoms| per_lot.saturating_mul(lots);
         self.notional = self.notional.saturating_add(of(per_lot.notional));
         self.delta = self.delta.saturating_add(of(per_lot.delta));
+        self.vega = self.vega.saturating_add(of(per_lot.vega));
         let reached = |max: u128, sum: Atoms| max > 0 && sum.unsigned_abs() >= max;
-        reached(self.max_notional, self.notional) || reached(self.max_delta, self.delta)
+        reached(self.max_notional, self.notional)
+            || reached(self.max_delta, self.delta)
+            || reached(self.max_vega, self.vega)
     }
 
     /// Freezes the quotes and returns until when.
@@ -146,10 +156,12 @@ impl ProtectionRecord {
                 freeze_ms: self.freeze,
                 notional: self.max_notional,
                 delta: self.max_delta,
+                vega: self.max_vega,
             },
             start: self.start,
             notional: self.notional,
             delta: self.delta,
+            vega: self.vega,
             frozen_until: self.frozen_until,
         }
     }
@@ -168,6 +180,7 @@ mod tests {
         let buy = |v| PerLot {
             notional: 10,
             delta: v,
+            vega: 0,
         };
         // Bound on notional, on delta, delta so far, per lot, lots of ten that may trade.
         for (max_notional, max_delta, delta, per_lot, expected) in [
@@ -202,6 +215,7 @@ mod tests {
         let per_lot = PerLot {
             notional: 1,
             delta: 1,
+            vega: 1,
         };
         let full = ProtectionRecord {
             interval: 1_000,

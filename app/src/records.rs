@@ -27,6 +27,11 @@ table!(ProtectionTable, ProtectionTableView, ProtectionRecord, 16);
 table!(FloorTable, FloorTableView, FloorRecord, 32);
 table!(TradeTable, TradeTableView, TradeRecord, 64);
 table!(MarkTable, MarkTableView, MarkRecord, 32);
+table!(OptionTable, OptionTableView, OptionRecord, 32);
+table!(ExpiryTable, ExpiryTableView, ExpiryRecord, 32);
+table!(LadderTable, LadderTableView, LadderRecord, 32);
+table!(UnitTable, UnitTableView, UnitRecord, 32);
+table!(SurfaceTable, SurfaceTableView, SurfaceRecord, 4);
 
 macro_rules! record {
     ($record:ident, $layout:literal) => {
@@ -53,7 +58,7 @@ macro_rules! record {
     };
 }
 
-record!(AccountRecord, 2);
+record!(AccountRecord, 3);
 record!(BalanceRecord, 1);
 record!(PositionRecord, 1);
 record!(MasterRecord, 1);
@@ -63,10 +68,15 @@ record!(OrderRecord, 4, reusable);
 record!(SpecialRecord, 2, reusable);
 record!(LinkRecord, 1, reusable);
 record!(MemberRecord, 1);
-record!(ProtectionRecord, 1, reusable);
+record!(ProtectionRecord, 2, reusable);
 record!(FloorRecord, 1, reusable);
 record!(TradeRecord, 2);
 record!(MarkRecord, 3);
+record!(OptionRecord, 1);
+record!(ExpiryRecord, 1, reusable);
+record!(LadderRecord, 1, reusable);
+record!(UnitRecord, 1);
+record!(SurfaceRecord, 1);
 
 /// An account, with the sums over its positions and open orders that the margin check needs.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -76,7 +86,8 @@ pub(crate) struct AccountRecord {
     pub(crate) sub: u16,
     /// 1 when the worst subset of fills would take it below maintenance.
     pub(crate) uncovered: u8,
-    pub(crate) reserved: u8,
+    /// How its margin is computed, see `form::mode_of`.
+    pub(crate) mode: u8,
     /// Slot + 1 of the newest balance and position record; 0 is none.
     pub(crate) balances: u32,
     pub(crate) positions: u32,
@@ -383,9 +394,11 @@ pub(crate) struct ProtectionRecord {
     pub(crate) start: u64,
     pub(crate) max_notional: u128,
     pub(crate) max_delta: u128,
+    pub(crate) max_vega: u128,
     /// Sums of the interval so far.
     pub(crate) notional: i128,
     pub(crate) delta: i128,
+    pub(crate) vega: i128,
     /// Block time in ms until which quotes are refused; 0 is not.
     pub(crate) frozen_until: u64,
     pub(crate) reserved: u64,
@@ -450,4 +463,95 @@ pub(crate) struct MarkRecord {
     /// Of the settlement price: ms sampled, and the sum of index x ms.
     pub(crate) weight: u32,
     pub(crate) sum: i128,
+}
+
+/// A listed option, by its number after the markets of the genesis.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct OptionRecord {
+    /// Block time in ms.
+    pub(crate) expiry: u64,
+    /// In the scale of the group.
+    pub(crate) strike: i64,
+    /// What settlement pays for a long lot, in atoms; 0 before.
+    pub(crate) payoff: i128,
+    /// Number of the series that lists it.
+    pub(crate) series: u16,
+    /// 0 call, 1 put.
+    pub(crate) kind: u8,
+    pub(crate) reserved: [u8; 13],
+}
+
+/// An expiry of a group's options that is not settled.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct ExpiryRecord {
+    pub(crate) free_link: u32,
+    pub(crate) group: u16,
+    pub(crate) reserved: u16,
+    /// Block time in ms.
+    pub(crate) expiry: u64,
+    /// Of the settlement price: the sum of index x ms, and ms sampled; then what they were at the last
+    /// refresh.
+    pub(crate) sum: i128,
+    pub(crate) unit_sum: i128,
+    pub(crate) weight: u32,
+    pub(crate) unit_weight: u32,
+    pub(crate) reserved_2: u64,
+}
+
+impl ExpiryRecord {
+    fn freed(&self) -> Self {
+        Self::zeroed()
+    }
+}
+
+/// Strikes that a series has listed of an expiry that is not settled.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct LadderRecord {
+    pub(crate) free_link: u32,
+    pub(crate) series: u16,
+    pub(crate) reserved: u16,
+    /// Block time in ms.
+    pub(crate) expiry: u64,
+    /// In the scale of the group.
+    pub(crate) step: i64,
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+    pub(crate) reserved_2: u64,
+}
+
+impl LadderRecord {
+    fn freed(&self) -> Self {
+        Self::zeroed()
+    }
+}
+
+/// The last refresh of a group, by the group's number.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct UnitRecord {
+    /// Block time in ms; 0 is never.
+    pub(crate) refreshed: u64,
+    /// 1 when a surface is pending.
+    pub(crate) pending: u8,
+    pub(crate) reserved: [u8; 7],
+    /// Open interest then, in money, where the parameters scale by it.
+    pub(crate) open_interest: i128,
+}
+
+/// One expiry of a surface. A group has twice as many as a surface may have: those of the surface that
+/// holds, then those of the pending one.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct SurfaceRecord {
+    pub(crate) expiry: u64,
+    pub(crate) forward: i64,
+    pub(crate) rate: i64,
+    pub(crate) tenor: u32,
+    /// Nodes of a table; 0 is no expiry, 2^32 - 1 an SVI curve.
+    pub(crate) nodes: u32,
+    /// Log-moneyness and total variance; of SVI a, b, rho, m and sigma.
+    pub(crate) points: [[i64; 2]; 32],
 }

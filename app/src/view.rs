@@ -45,6 +45,8 @@ pub struct ProtectionView {
     pub notional: Atoms,
     /// Delta that they have gained in the interval.
     pub delta: Atoms,
+    /// Vega that they have gained in the interval.
+    pub vega: Atoms,
     /// Block time in ms until which quotes are refused; 0 is not, 2^64 - 1 until it is set again.
     pub frozen_until: TimeMs,
 }

@@ -8,7 +8,7 @@ use crate::passes::{
     Entry, Env, Origin, Output, Place, Release, Slice, reducible, reserved_base, slices,
 };
 use crate::records::{AccountRecord, OrderRecord};
-use ballast_risk::{MAX_POSITION, fee_per_lot, scenarios, worst_gain};
+use ballast_risk::{MAX_POSITION, scenarios, worst_gain};
 use ballast_types::{
     ActionResult, Atoms, Code, GroupId, Lots, MarketKind, MarketSpec, Order, TimeInForce,
 };
@@ -448,7 +448,7 @@ fn reduces_risk(
     let gain = worst_gain(order.side, order.price, market, risk);
     let allowed =
         ballast_risk::allowed_while_uncovered(order.side, gain, risk.maintenance, size, lots);
-    let fee = fee_per_lot(order.price, market.tick_value, market.taker_fee_ppm);
+    let fee = risk.fee(order.price, market.tick_value, market.taker_fee_ppm);
     if allowed < lots || before.equity() < fee.saturating_mul(Atoms::from(lots)) {
         return false;
     }

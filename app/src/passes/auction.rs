@@ -64,7 +64,7 @@ fn clearing(
     let live = floor.env.live(market);
     let last = group.trades.get(local).map_or(0, |trades| trades.last);
     let reference = match floor.env.chain.market(market)?.kind {
-        MarketKind::Perpetual | MarketKind::Future { .. } => live.mark,
+        MarketKind::Perpetual | MarketKind::Future { .. } | MarketKind::Option { .. } => live.mark,
         MarketKind::Spot { .. } if last != 0 => last,
         MarketKind::Spot { .. } => live.index,
     };

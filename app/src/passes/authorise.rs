@@ -1,15 +1,17 @@
 //! Pass 1: who may do what. Nonces, key scope, tokens, transfers out; actions split by class.
 
 use crate::accounts::{AccountRef, AccountShard};
+use crate::form::mode_number;
 use crate::passes::agents::{check_agent_order, live_agent, remove_agent, set_agent};
-use crate::passes::prices::{check_prices, check_status};
+use crate::passes::prices::{check_prices, check_status, check_surface};
 use crate::passes::quotes::{ProtectionIntent, QuotesIntent};
 use crate::passes::unpack::Unit;
 use crate::passes::{Bundle, Entry, Env, Origin, Output, ResultAt, linked, quotes, scale};
 use crate::records::AgentRecord;
 use ballast_types::{
     Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, Linked,
-    Order, OrderRef, PartResult, PriceUpdate, Scale, Scheme, SetMarketStatus, Transfer, Tx, TxKey,
+    MarginMode, Order, OrderRef, PartResult, PriceUpdate, Scale, Scheme, SetMarketStatus,
+    SetSurface, Transfer, Tx, TxKey,
 };
 
 /// Largest amount in a transaction.
@@ -69,6 +71,7 @@ pub(crate) struct Authorised {
     pub(crate) transfers: Vec<TransferIntent>,
     pub(crate) prices: Vec<(ActionKey, Vec<PriceUpdate>)>,
     pub(crate) statuses: Vec<(ActionKey, SetMarketStatus)>,
+    pub(crate) surfaces: Vec<(ActionKey, SetSurface)>,
 }
 
 /// The transaction that is being authorised, and who signed it.
@@ -327,6 +330,15 @@ fn act(
             out.statuses.push((key, *status));
             out.output.result(at, ActionResult::code(Code::Ok));
         }
+        Action::SetMarginMode(mode) => {
+            set_mode(shard, owner.slot(), *mode)?;
+            out.output.result(at, ActionResult::code(Code::Ok));
+        }
+        Action::SetSurface(surface) => {
+            check_surface(signed.tx.key_id, surface, env)?;
+            out.surfaces.push((key, surface.clone()));
+            out.output.result(at, ActionResult::code(Code::Ok));
+        }
         Action::Scale(scale) => place_scale(signed, at, key, scale, env, out)?,
         Action::Linked(linked) => place_linked(signed, at, key, linked, env, out)?,
         Action::CancelAfter(ms) => {
@@ -418,7 +430,9 @@ fn of_agents(action: &Action) -> bool {
         | Action::SetAgent(_)
         | Action::RemoveAgent(_)
         | Action::SetPrices(_)
-        | Action::SetMarketStatus(_) => false,
+        | Action::SetMarketStatus(_)
+        | Action::SetMarginMode(_)
+        | Action::SetSurface(_) => false,
     }
 }
 
@@ -497,6 +511,7 @@ fn in_parts(parts: usize) -> ActionResult {
         code: Code::Internal,
         order: None,
         filled: 0,
+        missing: None,
     };
     ActionResult {
         parts: vec![unknown; parts],
@@ -581,6 +596,19 @@ fn debit(
     shard
         .credit(slot, asset, 0_i128.saturating_sub(amount))
         .ok_or(Code::Internal)
+}
+
+/// Changes how the margin of an account is computed, while none of its orders rests.
+fn set_mode(shard: &mut AccountShard, slot: u32, mode: MarginMode) -> Result<(), Code> {
+    if shard.positions_of(slot).any(|position| position.open > 0) {
+        return Err(Code::OpenOrders);
+    }
+    let record = shard.accounts.get_mut(slot).ok_or(Code::Internal)?;
+    if record.equity() < record.initial {
+        return Err(Code::InsufficientMargin);
+    }
+    record.mode = mode_number(mode);
+    Ok(())
 }
 
 /// Arms or disarms the dead man's switch of an account.

@@ -119,12 +119,14 @@ fn trigger_fits(trigger: &Trigger, max_price: Ticks) -> bool {
 pub(crate) fn check_price(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), Code> {
     let order = &entry.order;
     let live = env.live(order.market);
-    let reference = match market.kind {
-        MarketKind::Perpetual | MarketKind::Future { .. } => live.mark,
-        MarketKind::Spot { .. } => live.index,
+    // What it is measured from, and what it is a fraction of.
+    let (reference, whole) = match market.kind {
+        MarketKind::Perpetual | MarketKind::Future { .. } => (live.mark, live.mark),
+        MarketKind::Spot { .. } => (live.index, live.index),
+        MarketKind::Option { .. } => (live.mark, live.index),
     };
     if market.price_band_ppm > 0 && reference != 0 && !entry.waits() {
-        let band = part(reference, market.price_band_ppm);
+        let band = part(whole, market.price_band_ppm);
         let beyond = match order.side {
             Side::Buy => order.price > reference.saturating_add(band),
             Side::Sell => order.price < reference.saturating_sub(band),

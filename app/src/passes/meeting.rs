@@ -63,15 +63,19 @@ impl Taker<'_> {
     /// What a lot that trades at a price adds to the sums of a maker's protection.
     pub(crate) fn per_lot(&self, price: Ticks) -> PerLot {
         let notional = notional(price, 1, self.market.tick_value);
-        let value = match self.market.kind {
-            MarketKind::Perpetual | MarketKind::Future { .. } => self.risk.value,
+        let delta = match self.market.kind {
             MarketKind::Spot { .. } => notional,
+            _ => self.risk.delta,
         };
-        let delta = match self.order.side {
+        let maker_gains = |value: i128| match self.order.side {
             Side::Buy => 0_i128.saturating_sub(value),
             Side::Sell => value,
         };
-        PerLot { notional, delta }
+        PerLot {
+            notional,
+            delta: maker_gains(delta),
+            vega: maker_gains(self.risk.vega),
+        }
     }
 }
 

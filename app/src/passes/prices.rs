@@ -1,7 +1,15 @@
 //! Pass 1: who may set prices and statuses, and of which markets.
 
 use crate::passes::Env;
-use ballast_types::{Code, KeyId, MarketStatus, PriceKind, PriceUpdate, SetMarketStatus};
+use crate::surface;
+use ballast_types::margin::ONE;
+use ballast_types::{
+    Code, ExpirySurface, KeyId, MarketKind, MarketStatus, PriceKind, PriceUpdate, SetMarketStatus,
+    SetSurface,
+};
+
+/// Largest forward of a surface.
+const MAX_FORWARD: i64 = 1 << 60;
 
 fn check_authority(key: KeyId, env: &Env<'_>) -> Result<(), Code> {
     if env.chain.spec.price_authorities.contains(&key) {
@@ -18,7 +26,11 @@ pub(crate) fn check_prices(key: KeyId, prices: &[PriceUpdate], env: &Env<'_>) ->
         if env.live(update.market).status == MarketStatus::Settled {
             return Err(Code::MarketExpired);
         }
-        let has = update.kind == PriceKind::Index || market.kind.is_derivative();
+        let has = match market.kind {
+            MarketKind::Option { .. } => false,
+            MarketKind::Spot { .. } => update.kind == PriceKind::Index,
+            MarketKind::Perpetual | MarketKind::Future { .. } => true,
+        };
         if !has || !(1..=market.max_price).contains(&update.price) {
             return Err(Code::BadPrice);
         }
@@ -37,5 +49,23 @@ pub(crate) fn check_status(
     if settled || change.status == MarketStatus::Settled {
         return Err(Code::MarketExpired);
     }
+    Ok(())
+}
+
+/// Whether a surface may be published, beside the one that holds.
+pub(crate) fn check_surface(key: KeyId, update: &SetSurface, env: &Env<'_>) -> Result<(), Code> {
+    check_authority(key, env)?;
+    let group = env.chain.spec.groups.get(update.group.index());
+    let group = group.ok_or(Code::UnknownMarket)?;
+    let fits = |expiry: &ExpirySurface| {
+        (1..=MAX_FORWARD).contains(&expiry.forward) && expiry.rate.saturating_abs() <= ONE
+    };
+    let count = update.expiries.len();
+    if !(1..=surface::MAX_EXPIRIES).contains(&count) || !update.expiries.iter().all(fits) {
+        return Err(Code::BadSurface);
+    }
+    let now = surface::secs(env.time);
+    let next = ballast_risk::surface::Surface::new(surface::slices(&update.expiries), now);
+    next.map_err(|_| Code::BadSurface)?;
     Ok(())
 }

@@ -123,7 +123,7 @@ fn bound(
     let local = env.chain.local(id);
     let last = || group.trades.get(local).map_or(0, |trades| trades.last);
     let x = match market.kind {
-        MarketKind::Perpetual | MarketKind::Future { .. } => live.mark,
+        MarketKind::Perpetual | MarketKind::Future { .. } | MarketKind::Option { .. } => live.mark,
         MarketKind::Spot { .. } if live.index != 0 => live.index,
         MarketKind::Spot { .. } => last(),
     };

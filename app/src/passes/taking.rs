@@ -10,7 +10,6 @@ use crate::passes::settle::{Fill, Settlement};
 use crate::protection::Protections;
 use crate::records::OrderRecord;
 use ballast_orderbook::{Resting, Stop, Verdict};
-use ballast_risk::fee_per_lot;
 use ballast_types::{Atoms, Code, Event, Lots, MarketId, Removal, Ticks};
 
 /// How a taking order ended.
@@ -240,7 +239,8 @@ pub(crate) fn trade(
     let order = taker.order;
     let owner = AccountRef(record.account);
     let fee = |ppm: i32| {
-        fee_per_lot(price, taker.market.tick_value, ppm).saturating_mul(Atoms::from(lots))
+        let per_lot = taker.risk.fee(price, taker.market.tick_value, ppm);
+        per_lot.saturating_mul(Atoms::from(lots))
     };
     let (maker_fee, taker_fee) = (
         fee(taker.market.maker_fee_ppm),

@@ -191,6 +191,19 @@ fn saturate(x: i128) -> i64 {
     i64::try_from(x).unwrap_or(if x < 0 { i64::MIN } else { i64::MAX })
 }
 
+/// ln(strike / forward) to the nearest ratio, halves up: where a surface is asked for the volatility
+/// of an option. 0 where one of them is not above 0.
+pub fn moneyness(strike: i64, forward: i64) -> i64 {
+    let price = |x: i64| u64::try_from(x).unwrap_or(0);
+    let log = crate::black76::log_moneyness(price(strike), price(forward));
+    let one = i128::from(crate::black76::ONE);
+    let doubled = i128::from(log)
+        .saturating_mul(i128::from(ONE))
+        .saturating_mul(2)
+        .saturating_add(one);
+    saturate(doubled.div_euclid(one.saturating_mul(2)))
+}
+
 impl Surface {
     /// A surface that holds at `now`, in seconds since 1970.
     ///
@@ -216,6 +229,11 @@ impl Surface {
             before = Some(slice);
         }
         Ok(Self { slices })
+    }
+
+    /// A surface that has been accepted before; expiries may be over by now.
+    pub fn accepted(slices: Vec<Slice>) -> Self {
+        Self { slices }
     }
 
     /// The curves, by expiry.

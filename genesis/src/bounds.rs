@@ -1,7 +1,8 @@
 //! Bounds of a genesis.
 //!
 //! Together they make settlement infallible: no sum that a block forms overflows `i128`.
-//! - A lot is worth at most [`MAX_LOT_VALUE`] = 2^62 atoms, and the position and open orders of an
+//! - A lot is worth at most [`MAX_LOT_VALUE`] = 2^62 atoms, one of an option also at
+//!   [`STRIKE_REACH`] times the largest price of its group, and the position and open orders of an
 //!   account in a market are at most 2^44 lots, so its notional there is at most 2^106 atoms; fees
 //!   add at most a tenth and margin at most the same again, and over all [`MAX_MARKETS`] < 2^17
 //!   markets that stays below 2^125.
@@ -15,7 +16,7 @@ pub const MAX_CHAIN_ID: usize = 50;
 pub const MAX_NAME: usize = 32;
 /// Groups; what an order id can name.
 pub const MAX_GROUPS: usize = 1 << 14;
-/// Markets.
+/// Markets, with the options that the series list at a time.
 pub const MAX_MARKETS: usize = 100_000;
 /// Assets; what an [`ballast_types::AssetId`] can name.
 pub const MAX_ASSETS: usize = 1 << 16;
@@ -30,6 +31,34 @@ pub const MAX_TOTAL_POWER: u64 = 1 << 60;
 
 /// Atoms of the margin asset that one lot is worth at the largest price.
 pub const MAX_LOT_VALUE: i128 = 1 << 62;
+/// Largest price in the scale of its group; strikes and shocked prices may be eight times as high.
+pub const MAX_PRICE: i128 = (1 << 59) - 1;
+/// Least and most digits of the scale of a group's prices.
+pub const PRICE_DIGITS: (u8, u8) = (3, 16);
+/// Largest position and order in 10^-9 of the underlying.
+pub const MAX_AMOUNT: i128 = 1 << 61;
+/// Decimal places of the margin asset: portfolio margin counts money in 10^-12.
+pub const MAX_MARGIN_DECIMALS: u8 = 12;
+/// Bounds of the volatility of a group, in 10^-15: 0.01 to 10.
+pub const VOLATILITY: (i128, i128) = (10_000_000_000_000, 10_000_000_000_000_000);
+/// Most that volatilities may move at once, in 10^-15: ten times.
+pub const MAX_SURFACE_CAP: i128 = 10_000_000_000_000_000;
+/// Reserve of an open order in millionths.
+pub const MAX_RESERVE_PPM: i128 = 1_000_000;
+
+/// No strike is above this many times the largest price of the group.
+pub const STRIKE_REACH: i128 = 8;
+/// Expiries of the series of a group at a time; a surface names as many.
+pub const MAX_EXPIRIES: u32 = 16;
+/// Strikes of one expiry.
+pub const MAX_STRIKES: u16 = 1_000;
+/// How far ahead a series may list: ten years, in days of ms and in months.
+pub const MAX_AHEAD: (u64, u32) = (3_660 * 86_400_000, 120);
+/// Bands of the ticks of a series.
+pub const MAX_TICK_BANDS: usize = 16;
+/// Series.
+pub const MAX_SERIES: usize = 1 << 14;
+
 /// Largest order in lots.
 pub const MAX_ORDER_LOTS: i64 = 1 << 40;
 /// Lots of position and open orders that an account may have in one market.
@@ -84,6 +113,8 @@ pub const MAX_PEGGED_ORDERS: u64 = 100_000;
 pub const MAX_TWAP_SLICES: u64 = 10_000;
 /// Fills, removals and refreshes of one auction.
 pub const MAX_AUCTION_FILLS: u64 = 1_000_000;
+/// Strikes that the series list in one block.
+pub const MAX_LISTINGS: u64 = 10_000;
 /// Client-id and label floors of one account in one group.
 pub const MAX_FLOORS: u64 = 65_536;
 /// Each side of the nonce window: one day.

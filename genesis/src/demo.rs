@@ -1,14 +1,18 @@
 //! The genesis of demonstrations, tests and benchmarks.
 
 use crate::{
-    Genesis, GenesisAccount, GenesisAsset, GenesisGroup, GenesisLimits, GenesisMarket,
-    GenesisValidator, Kind, Matching, Number, Sharing, Time,
+    Genesis, GenesisAccount, GenesisAsset, GenesisBand, GenesisCadence, GenesisGroup,
+    GenesisLimits, GenesisMarket, GenesisSeries, GenesisValidator, Kind, MarginMode, Matching,
+    Number, Sharing, Span, Time,
 };
 use ballast_types::{Account, KeyId, TimeMs};
 use std::collections::BTreeMap;
 
-/// An exchange in USDC with BTC and ETH spot and perpetual markets and an AAPL spot market, which
-/// is traded in cents and whole shares, without fees, and where accounts may trade with themselves.
+const HOUR_MS: u64 = 3_600_000;
+
+/// An exchange in USDC with BTC and ETH spot and perpetual markets and options, and an AAPL spot
+/// market, which is traded in cents and whole shares, without fees, and where accounts may trade
+/// with themselves.
 ///
 /// Each of `accounts` gets a billion USDC and plenty of everything else; `price_authority` may
 /// publish marks.
@@ -22,9 +26,6 @@ pub fn demo(
         denom: None,
         decimals,
     };
-    let group = |name: &str| GenesisGroup {
-        name: name.to_owned(),
-    };
     Genesis {
         limits: GenesisLimits::default(),
         account_shards: 16,
@@ -35,8 +36,11 @@ pub fn demo(
             asset("ETH", 8),
             asset("AAPL", 0),
         ],
-        groups: ["BTC", "ETH", "AAPL"].map(group).into(),
+        groups: ["BTC", "ETH", "AAPL"].map(GenesisGroup::new).into(),
         markets: markets(),
+        series: vec![btc_options(), eth_options()],
+        margin_mode: MarginMode::Standard,
+        order_reserve: Number::new(5, 4),
         price_authorities: vec![price_authority.to_string()],
         validators,
         accounts: accounts.iter().map(funded).collect(),
@@ -50,6 +54,15 @@ pub fn demo_future(expiry: TimeMs) -> GenesisMarket {
         kind: Kind::Future,
         expiry: Some(Time(expiry)),
         ..btc_perpetual()
+    }
+}
+
+/// Options that expire soon, to be added to the cadences of a series of [`demo`].
+pub fn demo_cadence(period_ms: u64) -> GenesisCadence {
+    GenesisCadence {
+        every: Some(Span(period_ms)),
+        count: 1,
+        ..GenesisCadence::default()
     }
 }
 
@@ -146,5 +159,76 @@ fn perpetual(underlying: &str) -> GenesisMarket {
         initial_margin: Some(Number::new(2, 2)),
         maintenance_margin: Some(Number::new(1, 2)),
         ..spot(underlying, (200, 500))
+    }
+}
+
+/// In dollars below 500, else in steps of 5, and in hundredths of a coin.
+fn btc_options() -> GenesisSeries {
+    options("BTC")
+}
+
+/// In dimes below 20, else in half dollars, and in tenths of a coin.
+fn eth_options() -> GenesisSeries {
+    GenesisSeries {
+        tick: Number::new(1, 1),
+        tick_bands: vec![GenesisBand {
+            from: Number::from(20),
+            step: Number::new(5, 1),
+        }],
+        lot: Number::new(1, 1),
+        min_size: Number::new(1, 1),
+        max_size: Number::from(10_000),
+        max_price: Number::from(100_000),
+        ..options("ETH")
+    }
+}
+
+/// Options of three days, two Fridays, two months and a quarter, at 08:00 UTC.
+fn options(underlying: &str) -> GenesisSeries {
+    let every = |hours: u64, offset: u64, count| GenesisCadence {
+        every: Some(Span(hours.saturating_mul(HOUR_MS))),
+        offset: Some(Span(offset.saturating_mul(HOUR_MS))),
+        count,
+        ..GenesisCadence::default()
+    };
+    let last_friday = |months, count| GenesisCadence {
+        last_friday: Some(months),
+        at: Some(Span(HOUR_MS.saturating_mul(8))),
+        count,
+        ..GenesisCadence::default()
+    };
+    GenesisSeries {
+        group: underlying.to_owned(),
+        name: underlying.to_owned(),
+        cadences: vec![
+            every(24, 8, 3),
+            // Weeks since 1970 begin on a Thursday.
+            every(7 * 24, 24 + 8, 2),
+            last_friday(1, 2),
+            last_friday(3, 1),
+        ],
+        strike_step: Number::new(25, 3),
+        strikes: 8,
+        max_strikes: 40,
+        tick: Number::from(1),
+        tick_bands: vec![GenesisBand {
+            from: Number::from(500),
+            step: Number::from(5),
+        }],
+        lot: Number::new(1, 2),
+        min_size: Number::new(1, 2),
+        max_size: Number::from(1_000),
+        max_price: Number::from(1_000_000),
+        price_band: Some(Number::new(1, 1)),
+        min_notional: None,
+        max_notional: Some(Number::from(100_000_000)),
+        maker_fee: Number::new(3, 4),
+        taker_fee: Number::new(3, 4),
+        initial_margin: Number::new(15, 2),
+        maintenance_margin: Number::new(75, 3),
+        minimum_margin: Number::new(1, 1),
+        matching: Matching::Continuous,
+        sharing: Sharing::Time,
+        self_trade: false,
     }
 }

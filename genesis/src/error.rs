@@ -3,7 +3,7 @@ use std::fmt::Display;
 /// What is wrong with a genesis.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is no JSON of the right form. The message ends with line and column.
+    /// It is no JSON of the right form. Of a file the message ends with line and column.
     #[error("{field}: {message}")]
     Syntax {
         /// Path of the field, as `markets[2].tick`.

@@ -28,7 +28,9 @@ mod limits;
 pub mod margin;
 mod market;
 mod number;
+mod scale;
 mod schema;
+mod series;
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "sums and differences of days and seconds, which 64 bits of ms cannot overflow"
@@ -36,13 +38,14 @@ mod schema;
 pub mod time;
 mod validate;
 
-pub use demo::{demo, demo_future};
+pub use demo::{demo, demo_cadence, demo_future};
 pub use error::Error;
 pub use limits::GenesisLimits;
 pub use number::Number;
 pub use schema::{
-    Genesis, GenesisAccount, GenesisAsset, GenesisGroup, GenesisMarket, GenesisValidator, Kind,
-    Matching, Sharing, from_json, parse_json, to_json,
+    Genesis, GenesisAccount, GenesisAsset, GenesisBand, GenesisCadence, GenesisGroup,
+    GenesisMarket, GenesisSeries, GenesisValidator, Kind, MarginMode, Matching, Sharing, from_json,
+    parse_json, to_json,
 };
-pub use time::Time;
+pub use time::{Span, Time};
 pub use validate::{Validated, validate, validate_draft};

@@ -32,6 +32,7 @@ pub struct GenesisLimits {
     pub pegged_orders: u32,
     pub twap_slices: u32,
     pub auction_fills: u32,
+    pub listings: u32,
 }
 
 impl Default for GenesisLimits {
@@ -60,6 +61,7 @@ impl Default for GenesisLimits {
             pegged_orders: limits.pegged_orders,
             twap_slices: limits.twap_slices,
             auction_fills: limits.auction_fills,
+            listings: limits.listings,
         }
     }
 }
@@ -111,7 +113,7 @@ impl GenesisLimits {
     }
 
     /// What bounds orders.
-    fn of_orders(&self) -> [Row; 10] {
+    fn of_orders(&self) -> [Row; 11] {
         [
             ("max_fills", self.max_fills.into(), 1, bounds::MAX_FILLS),
             (
@@ -163,6 +165,7 @@ impl GenesisLimits {
                 1,
                 bounds::MAX_AUCTION_FILLS,
             ),
+            ("listings", self.listings.into(), 1, bounds::MAX_LISTINGS),
         ]
     }
 
@@ -190,6 +193,7 @@ impl GenesisLimits {
             pegged_orders: self.pegged_orders,
             twap_slices: self.twap_slices,
             auction_fills: self.auction_fills,
+            listings: self.listings,
         }
     }
 }

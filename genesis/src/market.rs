@@ -2,7 +2,7 @@
 
 use crate::number::Inexact;
 use crate::{Error, GenesisMarket, Kind, Matching, Number, Sharing, bounds, time};
-use ballast_types::{AssetId, AssetSpec, GroupId, MarketKind, MarketSpec, TimeMs};
+use ballast_types::{AssetId, AssetSpec, GroupId, GroupSpec, MarketKind, MarketSpec, TimeMs};
 use std::collections::BTreeMap;
 
 /// Decimal places of a millionth.
@@ -12,6 +12,7 @@ const PPM: u8 = 6;
 pub(crate) struct Context<'a> {
     pub(crate) assets: &'a [AssetSpec],
     pub(crate) asset_ids: &'a BTreeMap<&'a str, AssetId>,
+    pub(crate) groups: &'a [GroupSpec],
     pub(crate) group_ids: &'a BTreeMap<&'a str, GroupId>,
     pub(crate) margin_asset: AssetId,
     /// The time before the first block in ms.
@@ -19,11 +20,27 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn decimals(&self, id: AssetId) -> u8 {
+    pub(crate) fn decimals(&self, id: AssetId) -> u8 {
         self.assets
             .get(id.index())
             .map_or(0, |asset| asset.decimals)
     }
+
+    pub(crate) fn price_digits(&self, id: GroupId) -> u8 {
+        self.groups
+            .get(id.index())
+            .map_or(0, |group| group.price_digits)
+    }
+}
+
+/// What a step of price and of size is.
+pub(crate) struct Units {
+    /// Atoms of a tick of one lot.
+    pub(crate) tick_value: i128,
+    /// A tick in the scale of the group.
+    pub(crate) tick_price: i64,
+    /// A lot in 10^-9.
+    pub(crate) lot_amount: i64,
 }
 
 /// The integers of one market; `at` is its path, as `markets[2]`.
@@ -32,25 +49,11 @@ pub(crate) fn market(
     at: &str,
     context: &Context<'_>,
 ) -> Result<MarketSpec, Error> {
-    let group = *context
-        .group_ids
-        .get(market.group.as_str())
-        .ok_or_else(|| {
-            Error::text(
-                format_args!("{at}.group"),
-                &market.group,
-                "is not the name of a group",
-            )
-        })?;
-    for (name, number) in [("tick", market.tick), ("lot", market.lot)] {
-        if !number.is_positive() {
-            return Err(refuse(at, name, number, "is not above zero"));
-        }
-    }
-    let tick_value = tick_value(market, at, context)?;
+    let group = group(market, at, context)?;
+    let units = units(market, at, group, context)?;
     let kind = kind(market, at, context)?;
-    let (min_size, max_size) = sizes(market, at)?;
-    let max_price = max_price(market, at, tick_value)?;
+    let (min_size, max_size) = sizes(market, at, units.lot_amount)?;
+    let max_price = max_price(market, at, &units)?;
     let (min_notional, max_notional) = notionals(market, at, context)?;
     let (maker_fee_ppm, taker_fee_ppm) = fees(market, at)?;
     let (initial_margin_ppm, maintenance_margin_ppm) = margins(market, at)?;
@@ -68,7 +71,10 @@ pub(crate) fn market(
         kind,
         tick: market.tick.shortest(),
         lot: market.lot.shortest(),
-        tick_value,
+        tick_value: units.tick_value,
+        tick_price: units.tick_price,
+        lot_amount: units.lot_amount,
+        tick_bands: Vec::new(),
         min_size,
         max_size,
         max_price,
@@ -78,18 +84,74 @@ pub(crate) fn market(
         maker_fee_ppm,
         taker_fee_ppm,
         initial_margin_ppm,
+        minimum_margin_ppm: 0,
         maintenance_margin_ppm,
         mark: mark(market, at, max_price)?,
-        matching: match market.matching {
-            Matching::Continuous => ballast_types::Matching::Continuous,
-            Matching::Batch => ballast_types::Matching::Batch,
-        },
-        sharing: match market.sharing {
-            Sharing::Time => ballast_types::Sharing::Time,
-            Sharing::ProRata => ballast_types::Sharing::ProRata,
-        },
+        matching: matching(market.matching),
+        sharing: sharing(market.sharing),
         self_trade: market.self_trade,
         taker_hold: market.taker_hold,
+    })
+}
+
+pub(crate) fn matching(matching: Matching) -> ballast_types::Matching {
+    match matching {
+        Matching::Continuous => ballast_types::Matching::Continuous,
+        Matching::Batch => ballast_types::Matching::Batch,
+    }
+}
+
+pub(crate) fn sharing(sharing: Sharing) -> ballast_types::Sharing {
+    match sharing {
+        Sharing::Time => ballast_types::Sharing::Time,
+        Sharing::ProRata => ballast_types::Sharing::ProRata,
+    }
+}
+
+pub(crate) fn group(
+    market: &GenesisMarket,
+    at: &str,
+    context: &Context<'_>,
+) -> Result<GroupId, Error> {
+    let found = context.group_ids.get(market.group.as_str());
+    found.copied().ok_or_else(|| {
+        Error::text(
+            format_args!("{at}.group"),
+            &market.group,
+            "is not the name of a group",
+        )
+    })
+}
+
+pub(crate) fn units(
+    market: &GenesisMarket,
+    at: &str,
+    group: GroupId,
+    context: &Context<'_>,
+) -> Result<Units, Error> {
+    for (name, number) in [("tick", market.tick), ("lot", market.lot)] {
+        if !number.is_positive() {
+            return Err(refuse(at, name, number, "is not above zero"));
+        }
+    }
+    let tick_value = tick_value(market, at, context)?;
+    let whole = |name, number: Number, digits: u8, max: i128| {
+        let reason = match number.scaled(digits) {
+            Ok(units) if units <= max => {
+                return i64::try_from(units).map_err(|_| refuse(at, name, number, "is too large"));
+            }
+            Err(Inexact::Fraction) => {
+                format!("has more than {digits} decimals, which is how exact prices and sizes are")
+            }
+            _ => format!("is more than {max} times 10^-{digits}"),
+        };
+        Err(refuse(at, name, number, reason))
+    };
+    let digits = context.price_digits(group);
+    Ok(Units {
+        tick_value,
+        tick_price: whole("tick", market.tick, digits, bounds::MAX_PRICE)?,
+        lot_amount: whole("lot", market.lot, 9, bounds::MAX_AMOUNT)?,
     })
 }
 
@@ -213,7 +275,11 @@ fn spot(
     })
 }
 
-fn sizes(market: &GenesisMarket, at: &str) -> Result<(i64, i64), Error> {
+pub(crate) fn sizes(
+    market: &GenesisMarket,
+    at: &str,
+    lot_amount: i64,
+) -> Result<(i64, i64), Error> {
     let lots = |name, size: Number| {
         let reason = match size.multiple_of(market.lot) {
             Ok(lots) if (1..=bounds::MAX_ORDER_LOTS.into()).contains(&lots) => {
@@ -235,11 +301,17 @@ fn sizes(market: &GenesisMarket, at: &str) -> Result<(i64, i64), Error> {
         let reason = format!("is above max_size (\"{}\")", market.max_size);
         return Err(refuse(at, "min_size", market.min_size, reason));
     }
+    if i128::from(max).saturating_mul(lot_amount.into()) > bounds::MAX_AMOUNT {
+        let reason = format!("is more than {} times 10^-9", bounds::MAX_AMOUNT);
+        return Err(refuse(at, "max_size", market.max_size, reason));
+    }
     Ok((min, max))
 }
 
-fn max_price(market: &GenesisMarket, at: &str, tick_value: i128) -> Result<i64, Error> {
-    let max = bounds::MAX_LOT_VALUE.checked_div(tick_value).unwrap_or(0);
+pub(crate) fn max_price(market: &GenesisMarket, at: &str, units: &Units) -> Result<i64, Error> {
+    let by_value = bounds::MAX_LOT_VALUE.checked_div(units.tick_value);
+    let by_price = bounds::MAX_PRICE.checked_div(units.tick_price.into());
+    let max = by_value.unwrap_or(0).min(by_price.unwrap_or(0));
     price(market, at, "max_price", market.max_price, max)
 }
 
@@ -269,14 +341,14 @@ fn price(
     Err(refuse(at, name, price, reason))
 }
 
-fn price_band(market: &GenesisMarket, at: &str) -> Result<u32, Error> {
+pub(crate) fn price_band(market: &GenesisMarket, at: &str) -> Result<u32, Error> {
     market.price_band.map_or(Ok(0), |band| {
         let ppm = rate(at, "price_band", band, 0, bounds::MAX_PRICE_BAND_PPM)?;
         Ok(ppm.unsigned_abs())
     })
 }
 
-fn notionals(
+pub(crate) fn notionals(
     market: &GenesisMarket,
     at: &str,
     context: &Context<'_>,
@@ -304,7 +376,7 @@ fn notionals(
     }
 }
 
-fn fees(market: &GenesisMarket, at: &str) -> Result<(i32, i32), Error> {
+pub(crate) fn fees(market: &GenesisMarket, at: &str) -> Result<(i32, i32), Error> {
     let taker = rate(at, "taker_fee", market.taker_fee, 0, bounds::MAX_FEE_PPM)?;
     let maker = rate(
         at,
@@ -323,7 +395,7 @@ fn fees(market: &GenesisMarket, at: &str) -> Result<(i32, i32), Error> {
     Ok((maker, taker))
 }
 
-fn margins(market: &GenesisMarket, at: &str) -> Result<(u32, u32), Error> {
+pub(crate) fn margins(market: &GenesisMarket, at: &str) -> Result<(u32, u32), Error> {
     let fields = [
         ("initial_margin", market.initial_margin),
         ("maintenance_margin", market.maintenance_margin),
@@ -348,7 +420,7 @@ fn margins(market: &GenesisMarket, at: &str) -> Result<(u32, u32), Error> {
 }
 
 /// A fraction as a whole number of millionths from `min` to `max`.
-fn rate(at: &str, name: &str, rate: Number, min: i128, max: i128) -> Result<i32, Error> {
+pub(crate) fn rate(at: &str, name: &str, rate: Number, min: i128, max: i128) -> Result<i32, Error> {
     let reason = match rate.scaled(PPM) {
         Ok(ppm) if (min..=max).contains(&ppm) => {
             return i32::try_from(ppm).map_err(|_| refuse(at, name, rate, "is too large"));
@@ -371,7 +443,7 @@ fn zero_for_spot(at: &str, name: &str, number: Option<Number>) -> Result<(), Err
     }
 }
 
-fn not_multiple(inexact: Inexact, unit: &str, step: Number) -> String {
+pub(crate) fn not_multiple(inexact: Inexact, unit: &str, step: Number) -> String {
     match inexact {
         Inexact::Fraction => format!("is not a multiple of {unit} (\"{step}\")"),
         Inexact::TooLarge => format!("is too large for {unit} (\"{step}\")"),
@@ -386,7 +458,12 @@ fn missing(at: &str, field: &str, kind: Kind) -> Error {
     )
 }
 
-fn refuse(at: &str, name: &str, number: Number, reason: impl std::fmt::Display) -> Error {
+pub(crate) fn refuse(
+    at: &str,
+    name: &str,
+    number: Number,
+    reason: impl std::fmt::Display,
+) -> Error {
     Error::value(
         format_args!("{at}.{name}"),
         format_args!("\"{number}\""),

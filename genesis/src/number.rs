@@ -53,6 +53,20 @@ impl Number {
         }
     }
 
+    /// Digits behind the point, without trailing zeros.
+    pub(crate) fn decimals(self) -> u8 {
+        u8::try_from(self.parts().1).unwrap_or(u8::MAX)
+    }
+
+    /// Whether it is at most `10^power`.
+    pub(crate) fn is_at_most_power(self, power: i64) -> bool {
+        let (mantissa, scale) = self.parts();
+        shift(1, power.saturating_add(scale)).map_or_else(
+            |inexact| mantissa <= 0 || inexact == Inexact::TooLarge,
+            |bound| mantissa <= bound,
+        )
+    }
+
     /// True above zero.
     pub(crate) fn is_positive(self) -> bool {
         self.0.mantissa() > 0
@@ -170,6 +184,29 @@ mod tests {
             let error = text.parse::<Number>().unwrap_err();
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }
+    }
+
+    #[test]
+    fn numbers_compare_with_powers_of_ten() {
+        for (text, power, expected) in [
+            ("1", 0, true),
+            ("1.01", 0, false),
+            ("0.01", -2, true),
+            ("0.011", -2, false),
+            ("1", -40, false),
+            ("-1", -40, true),
+            ("79228162514264337593543950335", 60, true),
+        ] {
+            assert_eq!(
+                number(text).is_at_most_power(power),
+                expected,
+                "{text} {power}"
+            );
+        }
+        assert_eq!(
+            (number("0.0120").decimals(), number("5").decimals()),
+            (3, 0)
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The JSON form of a genesis.
 
-use crate::{Error, GenesisLimits, Number, Time};
+use crate::{Error, GenesisLimits, Number, Span, Time};
 use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -26,6 +27,15 @@ pub struct Genesis {
     /// Markets, in the order of their ids.
     #[serde(default)]
     pub markets: Vec<GenesisMarket>,
+    /// What options are listed.
+    #[serde(default)]
+    pub series: Vec<GenesisSeries>,
+    /// Margin mode of new accounts.
+    #[serde(default)]
+    pub margin_mode: MarginMode,
+    /// What an open order adds to initial margin in portfolio mode, as a fraction of the notional.
+    #[serde(default = "default_order_reserve")]
+    pub order_reserve: Number,
     /// Addresses of the keys that may publish prices and set the status of markets.
     #[serde(default)]
     pub price_authorities: Vec<String>,
@@ -56,6 +66,44 @@ pub struct GenesisAsset {
 pub struct GenesisGroup {
     /// The underlying, as `BTC`.
     pub name: String,
+    /// Digits behind the point that all prices of the group are kept with, 3 to 16. When left out,
+    /// as many as its ticks need, and so many that a lot is valued to the atom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_digits: Option<u8>,
+    /// Volatility a year of its options while no surface says it.
+    #[serde(default = "default_volatility")]
+    pub volatility: Number,
+    /// Largest change of a volatility by one surface, as a part of itself; any when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surface_cap: Option<Number>,
+    /// How portfolio margin is computed: the name of a preset, or parameters as in
+    /// `docs/margin.md`.
+    #[serde(default = "default_margin")]
+    pub margin: Value,
+}
+
+impl GenesisGroup {
+    /// A group with the defaults.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            price_digits: None,
+            volatility: default_volatility(),
+            surface_cap: None,
+            margin: default_margin(),
+        }
+    }
+}
+
+/// How the margin of an account is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MarginMode {
+    /// Each position by itself, at a fraction of its notional.
+    #[default]
+    Standard,
+    /// All positions and the spot of an underlying together, by scenarios.
+    Portfolio,
 }
 
 /// What is traded.
@@ -155,6 +203,103 @@ pub struct GenesisMarket {
     pub taker_hold: u8,
 }
 
+/// A rule by which the options of a group are listed. Prices are in units of the margin asset per
+/// unit of the underlying.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisSeries {
+    /// Name of the group.
+    pub group: String,
+    /// What the symbols of its options begin with, as `BTC`.
+    pub name: String,
+    /// When its options expire.
+    pub cadences: Vec<GenesisCadence>,
+    /// Distance of strikes as a fraction of the index, rounded down to 1, 2 or 5 times a power of
+    /// ten.
+    #[serde(default = "default_strike_step")]
+    pub strike_step: Number,
+    /// Strikes on each side of the one nearest to the index.
+    pub strikes: u16,
+    /// Most strikes of one expiry, also when the index moves.
+    pub max_strikes: u16,
+    /// Step of prices.
+    pub tick: Number,
+    /// Larger steps of higher prices.
+    #[serde(default)]
+    pub tick_bands: Vec<GenesisBand>,
+    /// Step of sizes, in units of the underlying.
+    pub lot: Number,
+    /// Smallest order in units of the underlying.
+    pub min_size: Number,
+    /// Largest order in units of the underlying.
+    pub max_size: Number,
+    /// Largest price.
+    pub max_price: Number,
+    /// How far the price of an order may lie beyond the mark, as a fraction of the index; any
+    /// distance when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_band: Option<Number>,
+    /// Smallest price times size of an order in units of the margin asset; any when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_notional: Option<Number>,
+    /// Largest price times size of an order in units of the margin asset; any when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_notional: Option<Number>,
+    /// Fee of the maker as a fraction of the index, not negative; at most an eighth of the price.
+    pub maker_fee: Number,
+    /// Fee of the taker as a fraction of the index; at most an eighth of the price.
+    pub taker_fee: Number,
+    /// Initial margin of a short option as a fraction of the index, less how far it is out of the
+    /// money.
+    #[serde(default = "default_initial_margin")]
+    pub initial_margin: Number,
+    /// Maintenance margin of a short option as a fraction of the index, at most the initial.
+    #[serde(default = "default_maintenance_margin")]
+    pub maintenance_margin: Number,
+    /// Least initial margin of a short option as a fraction of the index.
+    #[serde(default = "default_minimum_margin")]
+    pub minimum_margin: Number,
+    /// When its orders trade.
+    #[serde(default)]
+    pub matching: Matching,
+    /// How its auctions share.
+    #[serde(default)]
+    pub sharing: Sharing,
+    /// Whether an account may trade with itself.
+    #[serde(default)]
+    pub self_trade: bool,
+}
+
+/// When options expire: `every` with `offset`, or `last_friday` with `at`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisCadence {
+    /// Each multiple of this since 1970, which began on a Thursday.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// How long after it; at once when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<Span>,
+    /// The last Friday of each month whose number is a multiple of this: 1 is monthly, 3 quarterly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_friday: Option<u8>,
+    /// How long after its midnight in UTC; at once when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Span>,
+    /// How many are listed at a time.
+    pub count: u8,
+}
+
+/// From a price on, prices are multiples of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisBand {
+    /// The price.
+    pub from: Number,
+    /// The step.
+    pub step: Number,
+}
+
 /// A validator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,6 +327,34 @@ pub struct GenesisAccount {
 
 fn default_account_shards() -> u16 {
     16
+}
+
+fn default_order_reserve() -> Number {
+    Number::new(5, 4)
+}
+
+fn default_volatility() -> Number {
+    Number::new(8, 1)
+}
+
+fn default_margin() -> Value {
+    Value::from("default")
+}
+
+fn default_strike_step() -> Number {
+    Number::new(25, 3)
+}
+
+fn default_initial_margin() -> Number {
+    Number::new(15, 2)
+}
+
+fn default_maintenance_margin() -> Number {
+    Number::new(75, 3)
+}
+
+fn default_minimum_margin() -> Number {
+    Number::new(1, 1)
 }
 
 /// Serde keeps the last of several equal keys; here they are refused.

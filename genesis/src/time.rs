@@ -4,6 +4,7 @@ use ballast_types::TimeMs;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::str::FromStr;
 
 const MS_PER_SECOND: u64 = 1_000;
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -49,6 +50,60 @@ impl<'de> Deserialize<'de> for Time {
             }
         }
         deserializer.deserialize_any(Text)
+    }
+}
+
+/// A span of time in ms: in JSON a string such as `"8h"`, `"30m"` or `"7d"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub u64);
+
+/// Units of a [`Span`] in ms, the longest first.
+const UNITS: [(&str, u64); 4] = [
+    ("d", SECONDS_PER_DAY * MS_PER_SECOND),
+    ("h", 3_600 * MS_PER_SECOND),
+    ("m", 60 * MS_PER_SECOND),
+    ("s", MS_PER_SECOND),
+];
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is not a span of time such as \"30s\", \"8h\" or \"7d\"");
+        let units = [("ms", 1)].into_iter().chain(UNITS);
+        let parts = units.filter_map(|(name, ms)| Some((text.strip_suffix(name)?, ms)));
+        let (digits, ms) = parts.into_iter().next().ok_or_else(bad)?;
+        let whole = digits.bytes().all(|digit| digit.is_ascii_digit());
+        let count = digits.parse::<u64>().ok().filter(|_| whole);
+        count
+            .and_then(|count| count.checked_mul(ms))
+            .map(Self)
+            .ok_or_else(bad)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |(_, ms): &&(&str, u64)| self.0.is_multiple_of(*ms);
+        let (name, ms) = match UNITS.iter().find(fits) {
+            Some(unit) if self.0 > 0 => *unit,
+            Some(_) => ("s", MS_PER_SECOND),
+            None => ("ms", 1),
+        };
+        write!(f, "{}{name}", self.0 / ms)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
     }
 }
 
@@ -186,6 +241,42 @@ mod tests {
             ("\u{664}025-01-01T00:00:0Z", None),
         ] {
             assert_eq!(parse(text), ms, "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_are_read_and_written_in_their_longest_unit() {
+        for (text, ms, shortest) in [
+            ("0s", 0, "0s"),
+            ("250ms", 250, "250ms"),
+            ("90s", 90_000, "90s"),
+            ("60m", 3_600_000, "1h"),
+            ("32h", 115_200_000, "32h"),
+            ("7d", 604_800_000, "7d"),
+        ] {
+            let span: Span = text.parse().unwrap();
+            assert_eq!(
+                (span.0, span.to_string().as_str()),
+                (ms, shortest),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "8",
+            "h",
+            "-1h",
+            "1.5h",
+            "+1h",
+            "1w",
+            "8 h",
+            "213503982335d",
+        ] {
+            let error = text.parse::<Span>().unwrap_err();
+            assert!(
+                error.starts_with(&format!("{text:?} is not a span")),
+                "{error}"
+            );
         }
     }
 

@@ -1,11 +1,19 @@
 use crate::number::Inexact;
-use crate::{Error, Genesis, GenesisAccount, GenesisValidator, bounds, market};
+use crate::{
+    Error, Genesis, GenesisAccount, GenesisGroup, GenesisValidator, MarginMode, Number, bounds,
+    margin, market, scale, series,
+};
+use ballast_types::margin::{Params, decimal};
+use ballast_types::surface::{Curve, MAX_NODES, Node};
 use ballast_types::{
-    Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, GroupId, GroupSpec,
-    KeyId, MarketId, OrderId, OrderRef, PriceKind, PriceUpdate, PublicKey, Scheme, TimeMs, Tx,
-    ValidatorSpec, chain_hash, tx_weight,
+    Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, ExpirySurface,
+    GroupId, GroupSpec, KeyId, MarketId, MarketKind, OrderId, OrderRef, PriceKind, PriceUpdate,
+    PublicKey, Scheme, SeriesSpec, SetSurface, TimeMs, Tx, ValidatorSpec, chain_hash, tx_weight,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Decimal places of a ratio.
+const RATIO: u8 = 15;
 
 /// A chain whose genesis was validated. Only [`validate`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,22 +81,23 @@ fn convert(genesis: &Genesis, chain_id: &str, genesis_time: TimeMs) -> Result<Ch
         let reason = "is not the symbol of an asset";
         return Err(Error::text("margin_asset", &genesis.margin_asset, reason));
     };
-    let groups = groups(genesis)?;
+    let decimals = margin_decimals(&assets, margin_asset)?;
+    let groups = groups(genesis, decimals)?;
     let group_ids: BTreeMap<&str, GroupId> = (0..)
         .map(GroupId)
         .zip(&groups)
         .map(|(id, group)| (group.name.as_str(), id))
         .collect();
-    let markets = markets(
-        genesis,
-        &market::Context {
-            assets: &assets,
-            asset_ids: &asset_ids,
-            group_ids: &group_ids,
-            margin_asset,
-            genesis_time,
-        },
-    )?;
+    let context = market::Context {
+        assets: &assets,
+        asset_ids: &asset_ids,
+        groups: &groups,
+        group_ids: &group_ids,
+        margin_asset,
+        genesis_time,
+    };
+    let markets = markets(genesis, &context)?;
+    let series = series(genesis, &markets, &context)?;
     let balances = balances(&genesis.accounts, &assets, &asset_ids, limits.accounts)?;
     let spec = ChainSpec {
         chain_id: chain_id.to_owned(),
@@ -96,12 +105,18 @@ fn convert(genesis: &Genesis, chain_id: &str, genesis_time: TimeMs) -> Result<Ch
         limits,
         account_shards: shards,
         margin_asset,
+        margin_mode: match genesis.margin_mode {
+            MarginMode::Standard => ballast_types::MarginMode::Standard,
+            MarginMode::Portfolio => ballast_types::MarginMode::Portfolio,
+        },
+        order_reserve_ppm: order_reserve(genesis)?,
         price_authorities: price_authorities(genesis)?,
         validators: validators(&genesis.validators)?,
         balances,
         assets,
         groups,
         markets,
+        series,
     };
     check_block_weight(&spec)?;
     Ok(spec)
@@ -140,19 +155,98 @@ fn assets(genesis: &Genesis) -> Result<Vec<AssetSpec>, Error> {
     Ok(specs)
 }
 
-fn groups(genesis: &Genesis) -> Result<Vec<GroupSpec>, Error> {
+/// Decimals of the margin asset.
+fn margin_decimals(assets: &[AssetSpec], id: AssetId) -> Result<u8, Error> {
+    let decimals = assets.get(id.index()).map_or(0, |asset| asset.decimals);
+    let most = bounds::MAX_MARGIN_DECIMALS;
+    if decimals > most {
+        let reason = format!("is above {most}, the most that the margin asset may have");
+        let field = format_args!("assets[{id}].decimals").to_string();
+        return Err(Error::value(field, decimals, reason));
+    }
+    Ok(decimals)
+}
+
+fn order_reserve(genesis: &Genesis) -> Result<u32, Error> {
+    let (name, reserve) = ("order_reserve", genesis.order_reserve);
+    let reason = match reserve.scaled(6) {
+        Ok(ppm) if (0..=bounds::MAX_RESERVE_PPM).contains(&ppm) => {
+            return Ok(u32::try_from(ppm).unwrap_or(u32::MAX));
+        }
+        Err(Inexact::Fraction) => "is not a whole number of millionths".to_owned(),
+        _ => format!("is not from 0 to {} millionths", bounds::MAX_RESERVE_PPM),
+    };
+    Err(Error::text(name, &reserve.to_string(), reason))
+}
+
+fn groups(genesis: &Genesis, decimals: u8) -> Result<Vec<GroupSpec>, Error> {
     check_count("groups", genesis.groups.len(), bounds::MAX_GROUPS)?;
     let mut names = BTreeSet::new();
+    let steps = scale::steps(genesis);
+    let mut specs = Vec::with_capacity(genesis.groups.len());
     for (i, group) in genesis.groups.iter().enumerate() {
-        check_name(&format!("groups[{i}].name"), &group.name, "-._", &mut names)?;
-    }
-    Ok(genesis
-        .groups
-        .iter()
-        .map(|group| GroupSpec {
+        let at = format!("groups[{i}]");
+        check_name(&format!("{at}.name"), &group.name, "-._", &mut names)?;
+        let steps = steps.get(group.name.as_str()).map_or(&[][..], |it| it);
+        specs.push(GroupSpec {
             name: group.name.clone(),
-        })
-        .collect())
+            price_digits: scale::price_digits(group, &at, steps, decimals)?,
+            volatility: ratio(&at, "volatility", group.volatility, bounds::VOLATILITY)?,
+            surface_cap: group.surface_cap.map_or(Ok(0), |cap| {
+                ratio(&at, "surface_cap", cap, (0, bounds::MAX_SURFACE_CAP))
+            })?,
+            margin: margin_params(group, &at)?,
+        });
+    }
+    Ok(specs)
+}
+
+/// A ratio in 10^-15.
+fn ratio(at: &str, name: &str, number: Number, (min, max): (i128, i128)) -> Result<i64, Error> {
+    let reason = match number.scaled(RATIO) {
+        Ok(ratio) if (min..=max).contains(&ratio) => {
+            return i64::try_from(ratio).map_err(|_| market::refuse(at, name, number, "overflows"));
+        }
+        Err(Inexact::Fraction) => format!("has more than {RATIO} decimals"),
+        _ => {
+            let [min, max] = [min, max].map(|bound| decimal(bound, RATIO.into()));
+            format!("is not from {min} to {max}")
+        }
+    };
+    Err(market::refuse(at, name, number, reason))
+}
+
+/// The parameters of a group's portfolio margin.
+fn margin_params(group: &GenesisGroup, at: &str) -> Result<Params, Error> {
+    let syntax = |field: &str, message: &str| Error::Syntax {
+        field: format!("{at}.margin{field}"),
+        message: message.to_owned(),
+    };
+    margin::params_from_json(&group.margin).map_err(|error| {
+        let inside = error.strip_prefix("params");
+        match inside.and_then(|inside| inside.split_once(": ")) {
+            Some((field, message)) => syntax(field, message),
+            None => syntax("", &error),
+        }
+    })
+}
+
+fn series(
+    genesis: &Genesis,
+    markets: &[ballast_types::MarketSpec],
+    context: &market::Context<'_>,
+) -> Result<Vec<SeriesSpec>, Error> {
+    check_count("series", genesis.series.len(), bounds::MAX_SERIES)?;
+    let mut names = BTreeSet::new();
+    for (i, series) in genesis.series.iter().enumerate() {
+        check_name(
+            &format!("series[{i}].name"),
+            &series.name,
+            "-._/",
+            &mut names,
+        )?;
+    }
+    series::series(&genesis.series, markets, context)
 }
 
 fn markets(
@@ -161,6 +255,7 @@ fn markets(
 ) -> Result<Vec<ballast_types::MarketSpec>, Error> {
     check_count("markets", genesis.markets.len(), bounds::MAX_MARKETS)?;
     let mut symbols = BTreeSet::new();
+    let mut perpetuals = BTreeMap::new();
     let mut specs = Vec::with_capacity(genesis.markets.len());
     for (i, market) in genesis.markets.iter().enumerate() {
         let at = format!("markets[{i}]");
@@ -170,7 +265,18 @@ fn markets(
             "-._/",
             &mut symbols,
         )?;
-        specs.push(market::market(market, &at, context)?);
+        let spec = market::market(market, &at, context)?;
+        if spec.kind == MarketKind::Perpetual
+            && let Some(other) = perpetuals.insert(spec.group, &market.symbol)
+        {
+            let reason = format!("has a perpetual already, {other}");
+            return Err(Error::text(
+                format_args!("{at}.group"),
+                &market.group,
+                reason,
+            ));
+        }
+        specs.push(spec);
     }
     Ok(specs)
 }
@@ -328,7 +434,7 @@ fn check_block_weight(spec: &ChainSpec) -> Result<(), Error> {
 }
 
 /// The heaviest of each kind of action whose weight depends on its content or on the genesis.
-fn heaviest_actions(spec: &ChainSpec) -> [Action; 4] {
+fn heaviest_actions(spec: &ChainSpec) -> [Action; 6] {
     let amend = Amend {
         order: OrderRef::Id(OrderId(0)),
         price: 1,
@@ -340,6 +446,18 @@ fn heaviest_actions(spec: &ChainSpec) -> [Action; 4] {
         asset: AssetId(0),
         amount: 1,
         to: Account::default(),
+    };
+    let node = Node { k: 0, variance: 1 };
+    let expiry = ExpirySurface {
+        expiry: 0,
+        forward: 1,
+        rate: 0,
+        tenor: 1,
+        curve: Curve::Nodes(vec![node; MAX_NODES]),
+    };
+    let surface = SetSurface {
+        group: GroupId(0),
+        expiries: vec![expiry; 16],
     };
     [
         Action::Cancel(Cancel::All(None)),
@@ -353,6 +471,8 @@ fn heaviest_actions(spec: &ChainSpec) -> [Action; 4] {
             64
         ]),
         Action::Transfer(transfer),
+        Action::SetMarginMode(ballast_types::MarginMode::Portfolio),
+        Action::SetSurface(surface),
     ]
 }
 

@@ -75,7 +75,7 @@ pub(crate) async fn read(
         let grant = grant.ok_or_else(|| not_allowed(account))?;
         let state = view.account(&account);
         let state = state.ok_or_else(|| ApiError::unknown_account(account))?;
-        let state = json::account(&shared.catalog, &state, Sight::Own);
+        let state = json::account(&shared.catalog(), &state, Sight::Own);
         Ok(Box::new(Watch {
             key,
             grant,
@@ -141,6 +141,7 @@ impl Accounts {
             kind,
             channel,
             market: None,
+            group: None,
             seq: 0,
             height,
             time,
@@ -251,6 +252,7 @@ fn updates(
     block: &BlockEvents,
     wanted: impl Fn(&Account) -> bool,
 ) -> BTreeMap<Account, Update> {
+    let catalog = shared.catalog();
     let mut updates: BTreeMap<Account, Update> = BTreeMap::new();
     for event in &block.events {
         for (at, account) in owners(event).into_iter().enumerate() {
@@ -263,7 +265,7 @@ fn updates(
                 account: account.to_string(),
                 ..Update::default()
             });
-            let event = own(&shared.catalog, event, at);
+            let event = own(&catalog, event, at);
             match event {
                 OwnEvent::Other(EventRow::Balance { .. }) => update.balances.push(event),
                 OwnEvent::Other(EventRow::Position { .. }) => update.positions.push(event),

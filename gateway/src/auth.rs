@@ -65,7 +65,8 @@ impl Proof {
 
     /// The key, when it signed a time near that of the newest block.
     pub(crate) fn key(&self, shared: &Shared, now: TimeMs) -> Result<KeyId, ApiError> {
-        let limits = &shared.catalog.spec.limits;
+        let catalog = shared.catalog();
+        let limits = &catalog.spec.limits;
         let from = now.saturating_sub(limits.nonce_past_ms);
         let to = now.saturating_add(limits.nonce_future_ms);
         let refuse = |code, field, value: String, message: String| {
@@ -81,7 +82,7 @@ impl Proof {
             let message = format!("time is from {from} to {to}");
             return refuse("STALE_PROOF", "time", self.time.to_string(), message);
         }
-        let signed = http_sign_hash(&shared.catalog.chain, self.time);
+        let signed = http_sign_hash(&catalog.chain, self.time);
         if !verify((&self.key, &signed, &self.signature)) {
             let message = "the key did not sign this time for this chain".to_owned();
             return refuse(

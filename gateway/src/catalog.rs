@@ -8,6 +8,9 @@ use rust_decimal::Decimal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Digits of ratios, as volatilities and rates.
+const RATIO_DIGITS: usize = 15;
+
 /// A decimal unit: `mantissa / 10^scale`.
 #[derive(Clone, Copy)]
 struct Unit {
@@ -15,52 +18,84 @@ struct Unit {
     scale: usize,
 }
 
-/// The chain's specification with what is needed to show it.
+/// A market with the units of its prices and sizes.
+struct Entry {
+    spec: MarketSpec,
+    tick: Unit,
+    lot: Unit,
+}
+
+/// The chain's specification with what is needed to show it, and all markets listed up to a block.
+#[derive(Clone)]
 pub(crate) struct Catalog {
     pub spec: Arc<ChainSpec>,
     pub chain: Hash,
-    ticks: Vec<Unit>,
-    lots: Vec<Unit>,
+    /// Index is the [`MarketId`].
+    markets: Vec<Arc<Entry>>,
     by_symbol: HashMap<String, MarketId>,
 }
 
 impl Catalog {
     /// Fails when a tick or lot of the specification is not a decimal number; names it.
     pub(crate) fn new(spec: Arc<ChainSpec>) -> Result<Self, String> {
-        let mut ticks = Vec::with_capacity(spec.markets.len());
-        let mut lots = Vec::with_capacity(spec.markets.len());
-        let mut by_symbol = HashMap::new();
-        for (at, market) in spec.markets.iter().enumerate() {
-            ticks.push(unit(&market.symbol, "tick", &market.tick)?);
-            lots.push(unit(&market.symbol, "lot", &market.lot)?);
-            let id = u32::try_from(at).map_err(|_| "more markets than ids".to_owned())?;
-            by_symbol.insert(market.symbol.clone(), MarketId(id));
-        }
-        Ok(Self {
+        let mut catalog = Self {
             chain: chain_hash(&spec.chain_id),
-            ticks,
-            lots,
-            by_symbol,
-            spec,
-        })
+            markets: Vec::with_capacity(spec.markets.len()),
+            by_symbol: HashMap::new(),
+            spec: spec.clone(),
+        };
+        for market in &spec.markets {
+            catalog.list(market.clone())?;
+        }
+        Ok(catalog)
+    }
+
+    /// Adds the next market. Fails when its tick or lot is not a decimal number.
+    pub(crate) fn list(&mut self, spec: MarketSpec) -> Result<(), String> {
+        let id = u32::try_from(self.len()).map_err(|_| "more markets than ids".to_owned())?;
+        let tick = unit(&spec.symbol, "tick", &spec.tick)?;
+        let lot = unit(&spec.symbol, "lot", &spec.lot)?;
+        self.by_symbol.insert(spec.symbol.clone(), MarketId(id));
+        self.markets.push(Arc::new(Entry { spec, tick, lot }));
+        Ok(())
+    }
+
+    /// How many markets there are.
+    pub(crate) fn len(&self) -> usize {
+        self.markets.len()
     }
 
     /// All markets in order.
     pub(crate) fn markets(&self) -> impl Iterator<Item = (MarketId, &MarketSpec)> {
-        (0..).map(MarketId).zip(&self.spec.markets)
+        (0..)
+            .map(MarketId)
+            .zip(self.markets.iter().map(|entry| &entry.spec))
+    }
+
+    /// A market, if it exists.
+    pub(crate) fn market(&self, id: MarketId) -> Option<&MarketSpec> {
+        self.markets.get(id.index()).map(|entry| &entry.spec)
     }
 
     /// A market by symbol or by number.
     pub(crate) fn find(&self, name: &str) -> Option<MarketId> {
         self.by_symbol.get(name).copied().or_else(|| {
             let id = MarketId(name.parse().ok()?);
-            self.spec.market(id).map(|_| id)
+            self.market(id).map(|_| id)
         })
+    }
+
+    /// A group by name or by number.
+    pub(crate) fn find_group(&self, name: &str) -> Option<GroupId> {
+        let groups = &self.spec.groups;
+        let at = groups.iter().position(|group| group.name == name);
+        let at = at.or_else(|| name.parse().ok().filter(|at| *at < groups.len()))?;
+        u16::try_from(at).ok().map(GroupId)
     }
 
     /// Symbol of a market; empty when the chain has no such market.
     pub(crate) fn symbol(&self, market: MarketId) -> &str {
-        self.spec.market(market).map_or("", |market| &market.symbol)
+        self.market(market).map_or("", |market| &market.symbol)
     }
 
     /// Name of a group; empty when the chain has no such group.
@@ -76,22 +111,31 @@ impl Catalog {
         self.spec.asset(asset).map_or("", |asset| &asset.symbol)
     }
 
-    /// Symbol of the asset that a market trades; `None` for perpetuals and futures.
+    /// Symbol of the asset that a market trades; `None` for derivatives.
     pub(crate) fn base(&self, market: &MarketSpec) -> Option<&str> {
         match market.kind {
             MarketKind::Spot { base, .. } => Some(self.asset(base)),
-            MarketKind::Perpetual | MarketKind::Future { .. } => None,
+            MarketKind::Perpetual | MarketKind::Future { .. } | MarketKind::Option { .. } => None,
         }
     }
 
     /// A price in units of the quote asset.
     pub(crate) fn price(&self, market: MarketId, price: Ticks) -> String {
-        scaled(self.ticks.get(market.index()), i128::from(price))
+        let unit = self.markets.get(market.index()).map(|entry| entry.tick);
+        scaled(unit, i128::from(price))
     }
 
     /// A size in units of the base.
     pub(crate) fn size(&self, market: MarketId, size: Lots) -> String {
-        scaled(self.lots.get(market.index()), i128::from(size))
+        let unit = self.markets.get(market.index()).map(|entry| entry.lot);
+        scaled(unit, i128::from(size))
+    }
+
+    /// A price in the scale of a group, in units of the margin asset.
+    pub(crate) fn group_price(&self, group: GroupId, price: i64) -> String {
+        let digits = self.spec.groups.get(group.index());
+        let digits = digits.map_or(0, |group| usize::from(group.price_digits));
+        short(fixed(i128::from(price), digits))
     }
 
     /// An amount in units of the asset.
@@ -110,6 +154,19 @@ impl Catalog {
     }
 }
 
+/// A ratio in 10^-15, without zeros at its end.
+pub(crate) fn ratio(value: impl Into<i128>) -> String {
+    short(fixed(value.into(), RATIO_DIGITS))
+}
+
+/// A decimal without zeros at its end.
+fn short(text: String) -> String {
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn unit(symbol: &str, field: &str, text: &str) -> Result<Unit, String> {
     let value: Decimal = text
         .parse()
@@ -121,7 +178,7 @@ fn unit(symbol: &str, field: &str, text: &str) -> Result<Unit, String> {
     })
 }
 
-fn scaled(unit: Option<&Unit>, value: i128) -> String {
+fn scaled(unit: Option<Unit>, value: i128) -> String {
     unit.map_or_else(String::new, |unit| {
         fixed(value.saturating_mul(unit.mantissa), unit.scale)
     })
@@ -157,8 +214,16 @@ mod tests {
         ] {
             assert_eq!(fixed(value, scale), shown);
         }
+        for (value, shown) in [
+            (0, "0"),
+            (500_000_000_000_000_i64, "0.5"),
+            (-1, "-0.000000000000001"),
+            (10_000_000_000_000_000, "10"),
+        ] {
+            assert_eq!(ratio(value), shown);
+        }
         let half = unit("X", "tick", "0.5").ok();
-        assert_eq!(scaled(half.as_ref(), 3), "1.5");
+        assert_eq!(scaled(half, 3), "1.5");
         assert_eq!(
             unit("X", "lot", "1,5").err().as_deref(),
             Some("lot of X: \"1,5\" is not a decimal")

@@ -102,6 +102,17 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn unknown_group(group: impl Display) -> Self {
+        let message = "the chain has no group of this name or number";
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "UNKNOWN_GROUP",
+            "group",
+            group,
+            message,
+        )
+    }
+
     pub(crate) fn unknown_account(account: impl Display) -> Self {
         let message = "the account does not exist at this height";
         Self::new(

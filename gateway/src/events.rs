@@ -3,10 +3,11 @@
 use crate::Committed;
 use crate::catalog::Catalog;
 use crate::json::{self, TxRow};
+use crate::markets::{self, OptionRow};
 use crate::orders::{self, TriggerRow, TwapRow};
 use crate::prices::{self, Auction, AuctionRow};
 use ballast_app::view::OrderView;
-use ballast_types::{Event, Lots, OrderId, Side, Ticks, TimeMs};
+use ballast_types::{Event, GroupId, Lots, OrderId, Side, Ticks, TimeMs};
 use serde::Serialize;
 
 /// (side, price in ticks, size in lots).
@@ -34,6 +35,19 @@ pub(crate) enum EventRow {
         market: String,
         price: Ticks,
         price_decimal: String,
+    },
+    Surface {
+        group: String,
+        expiries: Vec<markets::Expiry>,
+    },
+    Listed {
+        market: String,
+        id: u32,
+        group: String,
+        series: u16,
+        expiry: TimeMs,
+        #[serde(flatten)]
+        option: OptionRow,
     },
     Waiting {
         market: String,
@@ -203,6 +217,30 @@ pub(crate) fn event(catalog: &Catalog, event: &Event) -> EventRow {
             price: *price,
             price_decimal: catalog.price(*market, *price),
         },
+        Event::Surface { group, expiries } => EventRow::Surface {
+            group: catalog.group(*group).to_owned(),
+            expiries: expiries
+                .iter()
+                .map(|of| markets::expiry(catalog, *group, of))
+                .collect(),
+        },
+        Event::Listed {
+            market,
+            series,
+            expiry,
+            strike,
+            kind,
+        } => {
+            let group = catalog.market(*market).map_or(GroupId(0), |it| it.group);
+            EventRow::Listed {
+                market: catalog.symbol(*market).to_owned(),
+                id: market.0,
+                group: catalog.group(group).to_owned(),
+                series: *series,
+                expiry: *expiry,
+                option: OptionRow::new(catalog, group, *strike, *kind),
+            }
+        }
         Event::Waiting {
             market,
             order,
@@ -460,7 +498,7 @@ pub(crate) fn block(catalog: &Catalog, committed: &Committed, before: Option<&Co
         events: block,
         view,
     } = committed;
-    let tx = |result| json::tx_row(block.height, block.time, result);
+    let tx = |result| json::tx_row(catalog, block.height, block.time, result);
     let hides = |order| hides(committed, before, order);
     Block {
         height: block.height,

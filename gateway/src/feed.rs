@@ -3,21 +3,26 @@
 
 use crate::accounts::{Accounts, Watch};
 use crate::book::Book;
+use crate::catalog::Catalog;
 use crate::client::{Client, text};
-use crate::error::ApiError;
 use crate::events;
-use crate::messages::{Ack, BboBody, BlockBody, BookSnapshot, BookUpdate, Message, TradesBody};
+use crate::messages::{
+    BboBody, BlockBody, BookSnapshot, BookUpdate, GroupBody, Message, SettledRow, TradesBody,
+};
 use crate::prices::{self, Prices};
-use crate::{Committed, HEIGHTS, Shared, TRADES, json};
+use crate::{Committed, HEIGHTS, Shared, TRADES, json, markets};
 use axum::extract::ws::Utf8Bytes;
-use axum::http::StatusCode;
-use ballast_types::{Account, BlockEvents, Event, Lots, MarketId, Side, Ticks};
+use ballast_types::{
+    Account, BlockEvents, Event, GroupId, Lots, MarketId, MarketKind, Side, Ticks,
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
+
+mod commands;
 
 /// What a client can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +31,7 @@ pub(crate) enum Target {
     Book(MarketId),
     Bbo(MarketId),
     Market(MarketId),
+    Group(GroupId),
     Blocks { hashes: bool },
     Account(Account),
 }
@@ -67,8 +73,12 @@ struct Market {
 
 struct Feed {
     shared: Arc<Shared>,
+    /// That of `shared`, which only the feed replaces.
+    catalog: Arc<Catalog>,
     latest: Option<Arc<Committed>>,
     markets: Vec<Market>,
+    /// Number of the last message of each group.
+    groups_seq: Vec<u64>,
     blocks_seq: u64,
     subscribers: HashMap<Target, BTreeMap<u64, Arc<Client>>>,
     accounts: Accounts,
@@ -83,6 +93,7 @@ impl Target {
             Self::Book(_) => "book",
             Self::Bbo(_) => "bbo",
             Self::Market(_) => "market",
+            Self::Group(_) => "group",
             Self::Blocks { .. } => "blocks",
             Self::Account(_) => "account",
         }
@@ -94,7 +105,14 @@ impl Target {
             | Self::Book(market)
             | Self::Bbo(market)
             | Self::Market(market) => Some(market),
-            Self::Blocks { .. } | Self::Account(_) => None,
+            Self::Group(_) | Self::Blocks { .. } | Self::Account(_) => None,
+        }
+    }
+
+    fn group(self) -> Option<GroupId> {
+        match self {
+            Self::Group(group) => Some(group),
+            _ => None,
         }
     }
 }
@@ -105,13 +123,12 @@ pub(crate) async fn run(
     mut blocks: mpsc::UnboundedReceiver<Arc<Committed>>,
     mut commands: mpsc::Receiver<Command>,
 ) {
+    let catalog = shared.catalog();
     let mut feed = Feed {
         latest: None,
-        markets: shared
-            .catalog
-            .markets()
-            .map(|_| Market::default())
-            .collect(),
+        markets: catalog.markets().map(|_| Market::default()).collect(),
+        groups_seq: vec![0; catalog.spec.groups.len()],
+        catalog,
         blocks_seq: 0,
         subscribers: HashMap::new(),
         accounts: Accounts::default(),
@@ -136,6 +153,7 @@ pub(crate) async fn run(
 impl Feed {
     fn block(&mut self, committed: &Arc<Committed>) {
         let block = &committed.events;
+        self.list(committed);
         let last = self
             .latest
             .replace(committed.clone())
@@ -159,21 +177,56 @@ impl Feed {
                     self.change_book(committed, *market, levels, *checksum);
                 }
             }
-            self.change_prices(block);
+            self.change_prices(committed);
+            self.send_groups(committed);
         } else {
             tracing::debug!(
                 height = block.height,
                 ?last,
                 "reading the books from the state"
             );
-            let markets: Vec<_> = self.shared.catalog.markets().map(|(id, _)| id).collect();
-            for market in markets {
+            let catalog = self.catalog.clone();
+            for (market, _) in catalog.markets() {
                 self.reload_book(committed, market);
                 self.reload_prices(committed, market);
+            }
+            for group in (0..).map(GroupId).take(self.groups_seq.len()) {
+                self.send_group(block, group, "snapshot", || GroupBody {
+                    surface: surface(&catalog, committed, group),
+                    ..GroupBody::default()
+                });
             }
         }
         self.send_accounts(block);
         self.send_block(committed);
+    }
+
+    /// Makes known the markets that were listed since the block before, before anything names one.
+    fn list(&mut self, committed: &Committed) {
+        let known = self.catalog.len();
+        let count = usize::try_from(committed.view.markets()).unwrap_or(usize::MAX);
+        if count <= known {
+            return;
+        }
+        let mut catalog = Catalog::clone(&self.catalog);
+        for at in known..count {
+            let id = u32::try_from(at).map(MarketId).ok();
+            let spec = id.and_then(|id| committed.view.market_spec(id));
+            let listed = spec.map_or_else(
+                || Err(format!("market {at} has no specification")),
+                |spec| catalog.list(spec),
+            );
+            if let Err(error) = listed {
+                tracing::error!(error, "a listed market is unknown to the gateway");
+                break;
+            }
+        }
+        self.markets.resize_with(catalog.len(), Market::default);
+        let mut trades = self.shared.trades.write();
+        trades.resize_with(catalog.len(), Default::default);
+        drop(trades);
+        self.catalog = Arc::new(catalog);
+        *self.shared.catalog.write() = self.catalog.clone();
     }
 
     /// Stores what queries read of a block, and returns its trades by market.
@@ -185,7 +238,7 @@ impl Feed {
         let block = &committed.events;
         let mut new: BTreeMap<MarketId, Vec<json::Trade>> = BTreeMap::new();
         for event in &block.events {
-            let trade = json::trade(&self.shared.catalog, block.height, block.time, event);
+            let trade = json::trade(&self.catalog, block.height, block.time, event);
             if let Some((market, trade)) = trade {
                 new.entry(market).or_default().push(trade);
             }
@@ -306,7 +359,8 @@ impl Feed {
     }
 
     /// Follows prices and statuses, and tells those that differ from before the block.
-    fn change_prices(&mut self, block: &BlockEvents) {
+    fn change_prices(&mut self, committed: &Committed) {
+        let block = &committed.events;
         let mut before: BTreeMap<MarketId, Prices> = BTreeMap::new();
         for market in &mut self.markets {
             market.prices.begin();
@@ -318,6 +372,19 @@ impl Feed {
             if let Some(feed) = self.markets.get_mut(market.index()) {
                 before.entry(market).or_insert(feed.prices);
                 feed.prices.apply(event);
+            }
+        }
+        // Events do not tell what the marks of options make of them.
+        let targets = self.subscribers.keys().copied();
+        let options = targets.filter_map(|target| match target {
+            Target::Market(market) if is_option(&self.catalog, market) => Some(market),
+            _ => None,
+        });
+        for market in options {
+            let view = committed.view.market(market);
+            if let Some((view, feed)) = view.zip(self.markets.get_mut(market.index())) {
+                before.entry(market).or_insert(feed.prices);
+                feed.prices.follow(&view);
             }
         }
         for (market, before) in before {
@@ -343,6 +410,57 @@ impl Feed {
         feed.prices_seq += 1;
         let target = Target::Market(market);
         self.send(target, || self.prices("update", market, block));
+    }
+
+    /// Tells what a block listed and settled, and the surfaces that took effect.
+    fn send_groups(&mut self, committed: &Committed) {
+        let catalog = self.catalog.clone();
+        let mut bodies: BTreeMap<GroupId, GroupBody> = BTreeMap::new();
+        let group_of = |market| catalog.market(market).map(|spec| spec.group);
+        for event in &committed.events.events {
+            match event {
+                Event::Listed { market, .. } => {
+                    let view = committed.view.market(*market);
+                    let row = view.and_then(|view| markets::market(&catalog, &view));
+                    if let Some((group, row)) = group_of(*market).zip(row) {
+                        bodies.entry(group).or_default().listed.push(row);
+                    }
+                }
+                Event::Settled { market, price } => {
+                    let Some(group) = group_of(*market) else {
+                        continue;
+                    };
+                    bodies.entry(group).or_default().settled.push(SettledRow {
+                        market: catalog.symbol(*market).to_owned(),
+                        price: *price,
+                        price_decimal: catalog.price(*market, *price),
+                    });
+                }
+                Event::Surface { group, .. } => {
+                    let body = bodies.entry(*group).or_default();
+                    body.surface = surface(&catalog, committed, *group);
+                }
+                _ => {}
+            }
+        }
+        for (group, body) in bodies {
+            self.send_group(&committed.events, group, "update", || body);
+        }
+    }
+
+    fn send_group(
+        &mut self,
+        block: &BlockEvents,
+        group: GroupId,
+        kind: &'static str,
+        body: impl FnOnce() -> GroupBody,
+    ) {
+        let Some(seq) = self.groups_seq.get_mut(group.index()) else {
+            return;
+        };
+        *seq += 1;
+        let (seq, target) = (*seq, Target::Group(group));
+        self.send(target, || self.message(kind, target, seq, block, body()));
     }
 
     fn send_accounts(&mut self, block: &BlockEvents) {
@@ -377,9 +495,8 @@ impl Feed {
         text(&Message {
             kind,
             channel: target.channel(),
-            market: target
-                .market()
-                .map(|market| self.shared.catalog.symbol(market)),
+            market: target.market().map(|market| self.catalog.symbol(market)),
+            group: target.group().map(|group| self.catalog.group(group)),
             seq,
             height: block.height,
             time: block.time,
@@ -388,7 +505,7 @@ impl Feed {
     }
 
     fn book_snapshot(&self, market: MarketId, block: &BlockEvents) -> Utf8Bytes {
-        let spec = self.shared.catalog.spec.market(market);
+        let spec = self.catalog.market(market);
         let (Some(feed), Some(spec)) = (self.markets.get(market.index()), spec) else {
             return Utf8Bytes::default();
         };
@@ -406,7 +523,7 @@ impl Feed {
         let Some(feed) = self.markets.get(market.index()) else {
             return Utf8Bytes::default();
         };
-        let catalog = &self.shared.catalog;
+        let catalog = &self.catalog;
         let (bid, ask) = feed.book.best();
         let body = BboBody {
             bid: bid.map(|level| json::level(catalog, market, level)),
@@ -419,194 +536,18 @@ impl Feed {
         let Some(feed) = self.markets.get(market.index()) else {
             return Utf8Bytes::default();
         };
-        let body = feed.prices.body(&self.shared.catalog, market);
+        let body = feed.prices.body(&self.catalog, market);
         self.message(kind, Target::Market(market), feed.prices_seq, block, body)
     }
+}
 
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::Subscribe { client, id, target } => {
-                if let Err(error) = self.subscribe(&client, &id, target) {
-                    crate::ws::send_error(&client, &id, &error);
-                }
-            }
-            Command::Watch {
-                client,
-                id,
-                account,
-                watch,
-            } => {
-                if let Err(error) = self.watch(&client, &id, account, watch) {
-                    crate::ws::send_error(&client, &id, &error);
-                }
-            }
-            Command::Unsubscribe { client, id, target } => {
-                let removed = match target {
-                    Target::Blocks { .. } => [false, true]
-                        .into_iter()
-                        .any(|hashes| self.remove(client.id, Target::Blocks { hashes })),
-                    target => self.remove(client.id, target),
-                };
-                if removed {
-                    self.acknowledge("unsubscribed", &client, id, target, None);
-                } else {
-                    let message = "the client is not subscribed to this";
-                    let error = ApiError::new(
-                        StatusCode::CONFLICT,
-                        "NOT_SUBSCRIBED",
-                        "channel",
-                        target.channel(),
-                        message,
-                    );
-                    crate::ws::send_error(&client, &id, &error);
-                }
-            }
-            Command::Gone(client) => {
-                for target in self.clients.remove(&client).unwrap_or_default() {
-                    self.forget(client, target);
-                }
-            }
-        }
-    }
+/// Whether the prices of the market are more than events tell.
+fn is_option(catalog: &Catalog, market: MarketId) -> bool {
+    let spec = catalog.market(market);
+    spec.is_some_and(|spec| matches!(spec.kind, MarketKind::Option { .. }))
+}
 
-    fn subscribe(
-        &mut self,
-        client: &Arc<Client>,
-        id: &Value,
-        target: Target,
-    ) -> Result<(), ApiError> {
-        let committed = self.latest.clone().ok_or_else(ApiError::not_ready)?;
-        if let Target::Blocks { hashes } = target {
-            self.remove(client.id, Target::Blocks { hashes: !hashes });
-        }
-        self.check_limits(client, target)?;
-        self.clients.entry(client.id).or_default().insert(target);
-        let subscribers = self.subscribers.entry(target).or_default();
-        subscribers.insert(client.id, client.clone());
-        let market = target
-            .market()
-            .and_then(|market| self.markets.get(market.index()));
-        let seq = match (target, market) {
-            (Target::Trades(_), Some(market)) => Some(market.trades_seq),
-            (Target::Blocks { .. }, _) => Some(self.blocks_seq),
-            _ => None,
-        };
-        self.acknowledge("subscribed", client, id.clone(), target, seq);
-        let block = &committed.events;
-        match target {
-            Target::Book(market) => client.push(self.cached_snapshot(market, block)),
-            Target::Bbo(market) => client.push(self.bbo("snapshot", market, block)),
-            Target::Market(market) => client.push(self.prices("snapshot", market, block)),
-            Target::Trades(_) | Target::Blocks { .. } | Target::Account(_) => {}
-        }
-        Ok(())
-    }
-
-    fn watch(
-        &mut self,
-        client: &Arc<Client>,
-        id: &Value,
-        account: Account,
-        watch: Box<Watch>,
-    ) -> Result<(), ApiError> {
-        let latest = self.latest.clone().ok_or_else(ApiError::not_ready)?;
-        let target = Target::Account(account);
-        self.check_limits(client, target)?;
-        let (shared, accounts) = (&self.shared, &mut self.accounts);
-        let messages = accounts.subscribe(shared, client, account, watch, &latest.events)?;
-        self.clients.entry(client.id).or_default().insert(target);
-        self.acknowledge("subscribed", client, id.clone(), target, None);
-        for message in messages {
-            client.push(message);
-        }
-        Ok(())
-    }
-
-    fn check_limits(&self, client: &Client, target: Target) -> Result<(), ApiError> {
-        let Some(targets) = self.clients.get(&client.id) else {
-            return Ok(());
-        };
-        let refuse = |code, message| {
-            let channel = target.channel();
-            Err(ApiError::new(
-                StatusCode::CONFLICT,
-                code,
-                "channel",
-                channel,
-                message,
-            ))
-        };
-        if targets.contains(&target) {
-            return refuse(
-                "ALREADY_SUBSCRIBED",
-                "the client is subscribed to this".to_owned(),
-            );
-        }
-        let max = self.shared.config.max_subscriptions;
-        if targets.len() >= max {
-            return refuse("SUBSCRIPTION_LIMIT", format!("a client has at most {max}"));
-        }
-        Ok(())
-    }
-
-    fn cached_snapshot(&mut self, market: MarketId, block: &BlockEvents) -> Utf8Bytes {
-        let at = market.index();
-        if let Some(snapshot) = self.markets.get(at).and_then(|feed| feed.snapshot.clone()) {
-            return snapshot;
-        }
-        let snapshot = self.book_snapshot(market, block);
-        if let Some(feed) = self.markets.get_mut(at) {
-            feed.snapshot = Some(snapshot.clone());
-        }
-        snapshot
-    }
-
-    /// Ends a subscription; false when there was none.
-    fn remove(&mut self, client: u64, target: Target) -> bool {
-        let removed = self
-            .clients
-            .get_mut(&client)
-            .is_some_and(|targets| targets.remove(&target));
-        if removed {
-            self.forget(client, target);
-        }
-        removed
-    }
-
-    fn forget(&mut self, client: u64, target: Target) {
-        if let Target::Account(account) = target {
-            return self.accounts.remove(client, account);
-        }
-        if let Some(subscribers) = self.subscribers.get_mut(&target) {
-            subscribers.remove(&client);
-            if subscribers.is_empty() {
-                self.subscribers.remove(&target);
-            }
-        }
-    }
-
-    fn acknowledge(
-        &self,
-        kind: &'static str,
-        client: &Client,
-        id: Value,
-        target: Target,
-        seq: Option<u64>,
-    ) {
-        let account = match target {
-            Target::Account(account) => Some(account.to_string()),
-            _ => None,
-        };
-        let market = target
-            .market()
-            .map(|market| self.shared.catalog.symbol(market));
-        client.send(&Ack {
-            kind,
-            id,
-            channel: target.channel(),
-            market,
-            account,
-            seq,
-        });
-    }
+fn surface(catalog: &Catalog, committed: &Committed, group: GroupId) -> Option<markets::Surface> {
+    let view = committed.view.surface(group)?;
+    Some(markets::surface(catalog, &view))
 }

@@ -1,7 +1,9 @@
 //! HTTP: queries and order entry under `/v1`.
 
 use crate::auth::Proof;
+use crate::catalog::Catalog;
 use crate::error::ApiError;
+use crate::markets::{self, Filter};
 use crate::{Committed, Shared, auth, events, json, orders, ws};
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -45,6 +47,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/assets", get(assets))
         .route("/v1/markets", get(markets))
         .route("/v1/markets/{market}", get(market))
+        .route("/v1/surface/{group}", get(surface))
         .route("/v1/book/{market}", get(book))
         .route("/v1/bbo/{market}", get(bbo))
         .route("/v1/trades/{market}", get(trades))
@@ -133,6 +136,29 @@ impl Params {
         }
     }
 
+    /// Which markets a list names.
+    fn filter(&mut self, catalog: &Catalog) -> Result<Filter, ApiError> {
+        let mut filter = Filter {
+            settled: self.flag("settled")?,
+            ..Filter::default()
+        };
+        if let Some(name) = self.0.remove("group") {
+            let group = catalog.find_group(&name);
+            filter.group = Some(group.ok_or_else(|| ApiError::unknown_group(name))?);
+        }
+        if let Some(kind) = self.0.remove("kind") {
+            if !markets::KINDS.contains(&kind.as_str()) {
+                let message = format!("kind is one of {}", markets::KINDS.join(", "));
+                return Err(ApiError::bad("kind", kind, message));
+            }
+            filter.kind = Some(kind);
+        }
+        if let Some(text) = self.0.remove("expiry") {
+            filter.expiry = Some(parse("expiry", &text, "a time in ms since 1970")?);
+        }
+        Ok(filter)
+    }
+
     /// Refuses what is left.
     fn done(self) -> Result<(), ApiError> {
         match self.0.into_iter().next() {
@@ -187,7 +213,7 @@ fn at<T: Serialize>(block: &Committed, value: T) -> Answer {
 
 fn find_market(shared: &Shared, name: &str) -> Result<MarketId, ApiError> {
     shared
-        .catalog
+        .catalog()
         .find(name)
         .ok_or_else(|| ApiError::unknown_market(name))
 }
@@ -223,7 +249,7 @@ async fn chain(State(shared): Shares, pairs: Pairs) -> Answer {
     let block = Params::new(pairs)?.only_block(&shared)?;
     shared
         .read(move |shared| {
-            let chain = json::chain(&shared.catalog, &block.view.chain());
+            let chain = json::chain(&shared.catalog(), &block.view.chain());
             Ok(Json(chain).into_response())
         })
         .await
@@ -231,17 +257,36 @@ async fn chain(State(shared): Shares, pairs: Pairs) -> Answer {
 
 async fn assets(State(shared): Shares, pairs: Pairs) -> Answer {
     Params::new(pairs)?.done()?;
-    Ok(Json(json::assets(&shared.catalog)).into_response())
+    Ok(Json(json::assets(&shared.catalog())).into_response())
 }
 
 async fn markets(State(shared): Shares, pairs: Pairs) -> Answer {
+    let catalog = shared.catalog();
+    let mut params = Params::new(pairs)?;
+    let filter = params.filter(&catalog)?;
+    let block = params.only_block(&shared)?;
+    shared
+        .read(move |_| {
+            let named = catalog.markets().filter(|(_, spec)| filter.names(spec));
+            let views = named.filter_map(|(id, _)| block.view.market(id));
+            let taken = views.filter(|view| filter.takes(view.status));
+            let markets = taken.filter_map(|view| markets::market(&catalog, &view));
+            let markets = markets.collect();
+            at(&block, markets::Markets { markets })
+        })
+        .await
+}
+
+async fn surface(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> Answer {
+    let catalog = shared.catalog();
+    let group = catalog.find_group(&name);
+    let group = group.ok_or_else(|| ApiError::unknown_group(&name))?;
     let block = Params::new(pairs)?.only_block(&shared)?;
     shared
-        .read(move |shared| {
-            let catalog = &shared.catalog;
-            let one = |id| json::market(catalog, &block.view.market(id)?);
-            let markets = catalog.markets().filter_map(|(id, _)| one(id)).collect();
-            at(&block, json::Markets { markets })
+        .read(move |_| {
+            let view = block.view.surface(group);
+            let view = view.ok_or_else(|| ApiError::unknown_group(name))?;
+            at(&block, markets::surface(&catalog, &view))
         })
         .await
 }
@@ -252,7 +297,7 @@ async fn market(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -
     shared
         .read(move |shared| {
             let view = block.view.market(id);
-            let market = view.and_then(|view| json::market(&shared.catalog, &view));
+            let market = view.and_then(|view| markets::market(&shared.catalog(), &view));
             at(
                 &block,
                 market.ok_or_else(|| ApiError::unknown_market(name))?,
@@ -271,7 +316,7 @@ async fn book(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> 
         .read(move |shared| {
             let view = block.view.book(id, depth);
             let view = view.ok_or_else(|| ApiError::unknown_market(name))?;
-            at(&block, json::book(&shared.catalog, &view))
+            at(&block, json::book(&shared.catalog(), &view))
         })
         .await
 }
@@ -283,7 +328,7 @@ async fn bbo(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -> A
         .read(move |shared| {
             let view = block.view.book(id, 1);
             let view = view.ok_or_else(|| ApiError::unknown_market(name))?;
-            at(&block, json::bbo(&shared.catalog, &view))
+            at(&block, json::bbo(&shared.catalog(), &view))
         })
         .await
 }
@@ -307,7 +352,7 @@ async fn trades(State(shared): Shares, Path(name): Path<String>, pairs: Pairs) -
     at(
         &block,
         json::Trades {
-            market: shared.catalog.symbol(id).to_owned(),
+            market: shared.catalog().symbol(id).to_owned(),
             trades,
         },
     )
@@ -349,7 +394,7 @@ async fn answer_account(
             let view = block.view.account(&account);
             let view = view.ok_or_else(|| ApiError::unknown_account(account))?;
             let sight = auth::sight(shared, proof.as_ref(), master)?;
-            at(&block, json::account(&shared.catalog, &view, sight))
+            at(&block, json::account(&shared.catalog(), &view, sight))
         })
         .await
 }
@@ -385,7 +430,7 @@ async fn order(
             };
             let view = block.view.order(id).ok_or_else(unknown)?;
             let sight = auth::sight(shared, proof.as_ref(), view.account.master)?;
-            let order = orders::order(&shared.catalog, &view, sight);
+            let order = orders::order(&shared.catalog(), &view, sight);
             at(&block, order.ok_or_else(unknown)?)
         })
         .await
@@ -401,7 +446,7 @@ async fn block(State(shared): Shares, Path(height): Path<String>, pairs: Pairs) 
         .read(move |shared| {
             let before = block.events.height.saturating_sub(1);
             let before = at_height(shared, &before.to_string()).ok();
-            let block = events::block(&shared.catalog, &block, before.as_deref());
+            let block = events::block(&shared.catalog(), &block, before.as_deref());
             Ok(Json(block).into_response())
         })
         .await
@@ -443,7 +488,7 @@ async fn submit(
     } else {
         StatusCode::ACCEPTED
     };
-    let result = outcome.map(|outcome| json::tx(&outcome));
+    let result = outcome.map(|outcome| json::tx(&shared.catalog(), &outcome));
     Ok((
         status,
         Json(json::Submitted {
@@ -524,5 +569,5 @@ async fn tx(State(shared): Shares, Path(hash): Path<String>, pairs: Pairs) -> An
             message,
         )
     })?;
-    Ok(Json(json::tx(&outcome)).into_response())
+    Ok(Json(json::tx(&shared.catalog(), &outcome)).into_response())
 }

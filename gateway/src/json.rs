@@ -4,15 +4,12 @@
 use crate::book::Level;
 use crate::catalog::Catalog;
 use crate::orders::{Order, Sight, order};
-use crate::prices;
 use crate::results::Outcome;
 use ballast_app::view::{
-    AccountView, BookView, ChainView, LevelView, MarketView, MasterView, PositionView,
-    ProtectionView,
+    AccountView, BookView, ChainView, LevelView, MasterView, PositionView, ProtectionView,
 };
 use ballast_types::{
-    Atoms, Event, Lots, MarketId, MarketKind, Matching, OrderId, Removal, Sharing, Side, Ticks,
-    TimeMs,
+    Atoms, Code, Event, Lots, MarginMode, MarketId, OrderId, Removal, Side, Ticks, TimeMs,
 };
 use serde::Serialize;
 
@@ -38,6 +35,13 @@ pub(crate) fn reason(reason: Removal) -> &'static str {
         Removal::Protection => "PROTECTION",
         Removal::Linked => "LINKED",
         Removal::Schedule => "SCHEDULE",
+    }
+}
+
+fn margin_mode(mode: MarginMode) -> &'static str {
+    match mode {
+        MarginMode::Standard => "standard",
+        MarginMode::Portfolio => "portfolio",
     }
 }
 
@@ -100,102 +104,6 @@ pub(crate) fn assets(catalog: &Catalog) -> Assets {
     }
 }
 
-#[derive(Serialize)]
-pub(crate) struct Market {
-    market: String,
-    id: u32,
-    group: String,
-    group_id: u16,
-    kind: &'static str,
-    expiry: Option<TimeMs>,
-    base: Option<String>,
-    quote: String,
-    tick: String,
-    lot: String,
-    tick_value: String,
-    lot_atoms: Option<String>,
-    min_size: Lots,
-    max_size: Lots,
-    max_price: Ticks,
-    price_band_ppm: u32,
-    min_notional: String,
-    min_notional_decimal: String,
-    max_notional: String,
-    max_notional_decimal: String,
-    maker_fee_ppm: i32,
-    taker_fee_ppm: i32,
-    initial_margin_ppm: u32,
-    maintenance_margin_ppm: u32,
-    matching: &'static str,
-    sharing: &'static str,
-    self_trade: bool,
-    status: &'static str,
-    mark: Ticks,
-    mark_decimal: String,
-    index: Ticks,
-    index_decimal: String,
-    last: Ticks,
-    last_decimal: String,
-    trades: u64,
-    open_interest: Lots,
-    open_interest_decimal: String,
-}
-
-pub(crate) fn market(catalog: &Catalog, view: &MarketView) -> Option<Market> {
-    let spec = catalog.spec.market(view.market)?;
-    let group = catalog.spec.groups.get(spec.group.index())?;
-    let (kind, lot_atoms) = match spec.kind {
-        MarketKind::Spot { lot_atoms, .. } => ("spot", Some(lot_atoms.to_string())),
-        MarketKind::Perpetual => ("perpetual", None),
-        MarketKind::Future { .. } => ("future", None),
-    };
-    Some(Market {
-        market: spec.symbol.clone(),
-        id: view.market.0,
-        group: group.name.clone(),
-        group_id: spec.group.0,
-        kind,
-        expiry: view.expiry,
-        base: catalog.base(spec).map(str::to_owned),
-        quote: catalog.asset(catalog.spec.margin_asset).to_owned(),
-        tick: spec.tick.clone(),
-        lot: spec.lot.clone(),
-        tick_value: spec.tick_value.to_string(),
-        lot_atoms,
-        min_size: spec.min_size,
-        max_size: spec.max_size,
-        max_price: spec.max_price,
-        price_band_ppm: spec.price_band_ppm,
-        min_notional: spec.min_notional.to_string(),
-        min_notional_decimal: catalog.cash(spec.min_notional),
-        max_notional: spec.max_notional.to_string(),
-        max_notional_decimal: catalog.cash(spec.max_notional),
-        maker_fee_ppm: spec.maker_fee_ppm,
-        taker_fee_ppm: spec.taker_fee_ppm,
-        initial_margin_ppm: spec.initial_margin_ppm,
-        maintenance_margin_ppm: spec.maintenance_margin_ppm,
-        matching: match spec.matching {
-            Matching::Continuous => "continuous",
-            Matching::Batch => "batch",
-        },
-        sharing: match spec.sharing {
-            Sharing::Time => "time",
-            Sharing::ProRata => "pro_rata",
-        },
-        self_trade: spec.self_trade,
-        status: prices::status(view.status),
-        mark: view.mark,
-        mark_decimal: catalog.price(view.market, view.mark),
-        index: view.index,
-        index_decimal: catalog.price(view.market, view.index),
-        last: view.last,
-        last_decimal: catalog.price(view.market, view.last),
-        trades: view.trades,
-        open_interest: view.open_interest,
-        open_interest_decimal: catalog.size(view.market, view.open_interest),
-    })
-}
-
 /// A value with the block it was read at.
 #[derive(Serialize)]
 pub(crate) struct At<T> {
@@ -203,11 +111,6 @@ pub(crate) struct At<T> {
     pub time: TimeMs,
     #[serde(flatten)]
     pub value: T,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Markets {
-    pub markets: Vec<Market>,
 }
 
 #[derive(Serialize)]
@@ -362,6 +265,7 @@ fn position(catalog: &Catalog, view: &PositionView) -> Position {
 #[derive(Serialize)]
 pub(crate) struct Account {
     account: String,
+    margin_mode: &'static str,
     equity: String,
     equity_decimal: String,
     initial_margin: String,
@@ -388,9 +292,11 @@ struct Protection {
     freeze_ms: TimeMs,
     notional_bound: String,
     delta_bound: String,
+    vega_bound: String,
     start: TimeMs,
     notional: String,
     delta: String,
+    vega: String,
     frozen_until: TimeMs,
 }
 
@@ -402,9 +308,11 @@ fn protection(catalog: &Catalog, view: &ProtectionView) -> Protection {
         freeze_ms: settings.freeze_ms,
         notional_bound: settings.notional.to_string(),
         delta_bound: settings.delta.to_string(),
+        vega_bound: settings.vega.to_string(),
         start: view.start,
         notional: view.notional.to_string(),
         delta: view.delta.to_string(),
+        vega: view.vega.to_string(),
         frozen_until: view.frozen_until,
     }
 }
@@ -419,6 +327,7 @@ pub(crate) fn account(catalog: &Catalog, view: &AccountView, sight: Sight) -> Ac
     };
     Account {
         account: view.account.to_string(),
+        margin_mode: margin_mode(view.margin_mode),
         equity: view.equity.to_string(),
         equity_decimal: catalog.cash(view.equity),
         initial_margin: view.initial_margin.to_string(),
@@ -484,6 +393,8 @@ struct ActionRow {
     name: &'static str,
     order: Option<String>,
     filled: Lots,
+    #[serde(flatten)]
+    missing: Option<Missing>,
     /// Of a scale, of quotes and of linked orders.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parts: Vec<PartRow>,
@@ -495,6 +406,41 @@ struct PartRow {
     name: &'static str,
     order: Option<String>,
     filled: Lots,
+    #[serde(flatten)]
+    missing: Option<Missing>,
+}
+
+/// How much balance or margin was not enough.
+#[derive(Serialize)]
+struct Missing {
+    missing: String,
+    /// In units of the margin asset. Of a balance the result does not say of which asset it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_decimal: Option<String>,
+    /// For people.
+    message: String,
+}
+
+fn missing(catalog: &Catalog, code: Code, missing: Option<Atoms>) -> Option<Missing> {
+    let atoms = missing?;
+    let unit = catalog.asset(catalog.spec.margin_asset);
+    let cash = catalog.cash(atoms);
+    let (missing_decimal, message) = match code {
+        Code::InsufficientMargin => {
+            let message = format!("equity is {cash} {unit} below initial margin");
+            (Some(cash), message)
+        }
+        Code::UnderMaintenance => {
+            let message = format!("equity is {cash} {unit} below maintenance margin");
+            (Some(cash), message)
+        }
+        _ => (None, format!("{atoms} atoms of the asset are not free")),
+    };
+    Some(Missing {
+        missing: atoms.to_string(),
+        missing_decimal,
+        message,
+    })
 }
 
 /// Result of a transaction.
@@ -508,22 +454,29 @@ pub(crate) struct TxRow {
     actions: Vec<ActionRow>,
 }
 
-pub(crate) fn tx(outcome: &Outcome) -> TxRow {
-    tx_row(outcome.height, outcome.time, &outcome.result)
+pub(crate) fn tx(catalog: &Catalog, outcome: &Outcome) -> TxRow {
+    tx_row(catalog, outcome.height, outcome.time, &outcome.result)
 }
 
-pub(crate) fn tx_row(height: u64, time: TimeMs, result: &ballast_types::TxResult) -> TxRow {
+pub(crate) fn tx_row(
+    catalog: &Catalog,
+    height: u64,
+    time: TimeMs,
+    result: &ballast_types::TxResult,
+) -> TxRow {
     let part = |part: &ballast_types::PartResult| PartRow {
         code: part.code.number(),
         name: part.code.name(),
         order: part.order.map(|order: OrderId| order.to_string()),
         filled: part.filled,
+        missing: missing(catalog, part.code, part.missing),
     };
     let action = |action: &ballast_types::ActionResult| ActionRow {
         code: action.code.number(),
         name: action.code.name(),
         order: action.order.map(|order: OrderId| order.to_string()),
         filled: action.filled,
+        missing: missing(catalog, action.code, action.missing),
         parts: action.parts.iter().map(part).collect(),
     };
     TxRow {

@@ -15,6 +15,7 @@ mod events;
 mod feed;
 mod http;
 mod json;
+mod markets;
 mod messages;
 mod orders;
 mod own;
@@ -27,8 +28,13 @@ pub use auth::{http_sign_hash, ws_sign_hash};
 use axum::http::StatusCode;
 use axum::serve::ListenerExt;
 use ballast_app::Snapshot;
-use ballast_app::view::{AccountView, BookView, ChainView, MarketView, MasterView, OrderView};
-use ballast_types::{Account, AccountId, BlockEvents, ChainSpec, Hash, MarketId, OrderId, TxHash};
+use ballast_app::view::{
+    AccountView, BookView, ChainView, MarketView, MasterView, OrderView, SurfaceView,
+};
+use ballast_types::{
+    Account, AccountId, BlockEvents, ChainSpec, GroupId, Hash, MarketId, MarketSpec, OrderId,
+    TxHash,
+};
 use bytes::Bytes;
 use catalog::Catalog;
 use error::ApiError;
@@ -81,6 +87,12 @@ pub trait View: Send + Sync {
     fn book(&self, market: MarketId, depth: usize) -> Option<BookView>;
     /// A market.
     fn market(&self, market: MarketId) -> Option<MarketView>;
+    /// How many markets there are, settled ones too; their ids count from 0.
+    fn markets(&self) -> u32;
+    /// What a market is, of the genesis or listed since.
+    fn market_spec(&self, market: MarketId) -> Option<MarketSpec>;
+    /// Forwards and volatility curves of a group.
+    fn surface(&self, group: GroupId) -> Option<SurfaceView>;
 }
 
 impl View for Snapshot {
@@ -110,6 +122,18 @@ impl View for Snapshot {
 
     fn market(&self, market: MarketId) -> Option<MarketView> {
         self.market(market)
+    }
+
+    fn markets(&self) -> u32 {
+        self.markets()
+    }
+
+    fn market_spec(&self, market: MarketId) -> Option<MarketSpec> {
+        self.market_spec(market)
+    }
+
+    fn surface(&self, group: GroupId) -> Option<SurfaceView> {
+        self.surface(group)
     }
 }
 
@@ -195,7 +219,8 @@ struct Counters {
 /// What connections and the feed share.
 struct Shared {
     config: Config,
-    catalog: Catalog,
+    /// Replaced when a market is listed, before the block that lists it is served.
+    catalog: RwLock<Arc<Catalog>>,
     submit: Submit,
     results: Results,
     /// The last [`HEIGHTS`] blocks, newest last.
@@ -213,6 +238,10 @@ struct Shared {
 impl Shared {
     fn latest(&self) -> Option<Arc<Committed>> {
         self.history.read().back().cloned()
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.read().clone()
     }
 
     /// Gives a transaction to the pool and counts it.
@@ -274,7 +303,7 @@ impl Gateway {
     /// specification is not a decimal number.
     pub async fn start(config: Config, spec: Arc<ChainSpec>, submit: Submit) -> io::Result<Self> {
         let catalog = Catalog::new(spec).map_err(io::Error::other)?;
-        let markets = catalog.spec.markets.len();
+        let markets = catalog.len();
         let http_listener = bind("http", config.http).await?;
         let ws_listener = bind("ws", config.ws).await?;
         let (http, ws) = (http_listener.local_addr()?, ws_listener.local_addr()?);
@@ -283,7 +312,7 @@ impl Gateway {
         let (blocks, blocks_seen) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             config,
-            catalog,
+            catalog: RwLock::new(Arc::new(catalog)),
             submit,
             results: Results::new(RESULTS),
             history: RwLock::default(),

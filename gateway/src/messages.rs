@@ -1,6 +1,7 @@
 //! Messages of the public channels.
 
 use crate::events::LevelRow;
+use crate::markets::{Market, Surface};
 use crate::{Committed, json};
 use ballast_types::{ActionResult, Event, Lots, Ticks, TimeMs};
 use serde::Serialize;
@@ -14,6 +15,8 @@ pub(crate) struct Message<'a, T> {
     pub channel: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub market: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<&'a str>,
     pub seq: u64,
     pub height: u64,
     pub time: TimeMs,
@@ -31,6 +34,8 @@ pub(crate) struct Ack<'a> {
     pub channel: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub market: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +66,24 @@ pub(crate) struct BboBody {
 #[derive(Serialize)]
 pub(crate) struct TradesBody<'a> {
     pub trades: &'a [json::Trade],
+}
+
+/// What is new of a group.
+#[derive(Default, Serialize)]
+pub(crate) struct GroupBody {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listed: Vec<Market>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<SettledRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surface: Option<Surface>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct SettledRow {
+    pub market: String,
+    pub price: Ticks,
+    pub price_decimal: String,
 }
 
 #[derive(Serialize)]

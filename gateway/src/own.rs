@@ -56,6 +56,8 @@ pub(crate) fn owners(event: &Event) -> [Option<Account>; 2] {
         Event::Mark { .. }
         | Event::Index { .. }
         | Event::Status { .. }
+        | Event::Surface { .. }
+        | Event::Listed { .. }
         | Event::Settled { .. }
         | Event::Auction { .. }
         | Event::Book { .. } => [None, None],

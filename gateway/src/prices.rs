@@ -1,7 +1,8 @@
 //! The prices of a market and what it takes, as the `market` channel tells them.
 
 use crate::catalog::Catalog;
-use ballast_app::view::MarketView;
+use crate::markets::Greeks;
+use ballast_app::view::{GreeksView, MarketView};
 use ballast_types::{Event, Lots, MarketId, MarketStatus, Ticks};
 use serde::Serialize;
 
@@ -14,6 +15,15 @@ pub(crate) struct Prices {
     status: MarketStatus,
     /// Of the last block.
     auction: Option<Auction>,
+    /// Of an option; kept only while somebody listens.
+    option: Option<OptionPrices>,
+}
+
+/// What an option has beside a market's prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OptionPrices {
+    open_interest: Lots,
+    greeks: Option<GreeksView>,
 }
 
 /// What an auction did, or would do.
@@ -62,6 +72,15 @@ pub(crate) struct PricesBody {
     last_decimal: String,
     status: &'static str,
     auction: Option<AuctionRow>,
+    #[serde(flatten)]
+    option: Option<OptionBody>,
+}
+
+#[derive(Serialize)]
+struct OptionBody {
+    open_interest: Lots,
+    open_interest_decimal: String,
+    greeks: Option<Greeks>,
 }
 
 pub(crate) fn status(status: MarketStatus) -> &'static str {
@@ -96,7 +115,21 @@ impl Prices {
             last: view.last,
             status: view.status,
             auction: None,
+            option: None,
         }
+    }
+
+    /// Reads what no event tells of an option.
+    pub(crate) fn follow(&mut self, view: &MarketView) {
+        let option = OptionPrices {
+            open_interest: view.open_interest,
+            greeks: view.greeks,
+        };
+        *self = Self {
+            auction: self.auction,
+            option: Some(option),
+            ..Self::new(view)
+        };
     }
 
     /// Forgets the auction of the block before.
@@ -143,6 +176,14 @@ impl Prices {
             last_decimal: catalog.price(market, self.last),
             status: status(self.status),
             auction: self.auction.map(|auction| auction.row(catalog, market)),
+            option: self.option.map(|option| OptionBody {
+                open_interest: option.open_interest,
+                open_interest_decimal: catalog.size(market, option.open_interest),
+                greeks: catalog.market(market).and_then(|spec| {
+                    let greeks = option.greeks?;
+                    Some(Greeks::new(catalog, spec.group, &greeks))
+                }),
+            }),
         }
     }
 }

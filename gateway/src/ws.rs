@@ -290,8 +290,14 @@ impl Session {
                 });
             }
             "account" => return fields.account().map(Target::Account),
+            "group" => {
+                let group = fields.text("group")?;
+                let found = self.shared.catalog().find_group(&group);
+                let found = found.ok_or_else(|| ApiError::unknown_group(group));
+                return found.map(Target::Group);
+            }
             _ => {
-                let channels = "trades, book, bbo, market, blocks or account";
+                let channels = "trades, book, bbo, market, group, blocks or account";
                 return Err(ApiError::bad(
                     "channel",
                     channel,
@@ -301,7 +307,7 @@ impl Session {
         };
         let market = fields.text("market")?;
         self.shared
-            .catalog
+            .catalog()
             .find(&market)
             .map(by_market)
             .ok_or_else(|| ApiError::unknown_market(market))
@@ -321,7 +327,7 @@ impl Session {
         let check = move |shared: &Shared| {
             auth::check(
                 &latest,
-                &shared.catalog.chain,
+                &shared.catalog().chain,
                 &challenge,
                 master,
                 &key,

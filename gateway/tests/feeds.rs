@@ -107,6 +107,7 @@ async fn trades_bbo_and_blocks_arrive_once_each_in_order() {
         code: Code::Ok,
         order: Some(OrderId(11)),
         filled: 4,
+        missing: None,
         parts: vec![],
     };
     let cancel = ActionResult::code(Code::Ok);
@@ -114,6 +115,7 @@ async fn trades_bbo_and_blocks_arrive_once_each_in_order() {
         code: Code::Ok,
         order,
         filled: 0,
+        missing: None,
     };
     let quotes = ActionResult {
         parts: [Some(OrderId(12)), None, Some(OrderId(13))]

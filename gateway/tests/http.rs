@@ -18,6 +18,7 @@ fn result(tx: &[u8], code: Code) -> TxResult {
         code: Code::FillLimit,
         order: Some(OrderId(1 << 60)),
         filled: 3,
+        missing: None,
         parts: vec![],
     };
     TxResult {

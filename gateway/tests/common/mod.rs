@@ -7,13 +7,15 @@ pub mod keys;
 
 use ballast_app::view::{
     AccountView, BookView, ChainView, LevelView, MarketView, MasterView, OrderView, PositionView,
+    SurfaceView,
 };
 use ballast_gateway::{Committed, Config, Gateway, Submit, SubmitError, View};
+use ballast_genesis::margin::preset;
 use ballast_types::{
     Account, AccountId, AssetId, AssetSpec, BlockEvents, ChainSpec, Event, GroupId, GroupSpec,
-    KeyId, Limits, Lots, MarketId, MarketKind, MarketSpec, MarketStatus, Matching, OrderId,
-    PostOnly, SelfTrade, SelfTradeScope, Sharing, Side, Ticks, TimeInForce, TimeMs, TxResult,
-    tx_hash,
+    KeyId, Limits, Lots, MarginMode, MarketId, MarketKind, MarketSpec, MarketStatus, Matching,
+    OrderId, PostOnly, SelfTrade, SelfTradeScope, Sharing, Side, Ticks, TimeInForce, TimeMs,
+    TxResult, tx_hash,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,11 +25,13 @@ pub const PERP: MarketId = MarketId(0);
 pub const SPOT: MarketId = MarketId(1);
 pub const FUTURE: MarketId = MarketId(2);
 pub const EXPIRY: TimeMs = 1_798_185_600_000;
+/// Markets of the specification.
+pub const GENESIS: usize = 3;
 pub const USDC: AssetId = AssetId(0);
 
 pub type Levels = Vec<(Side, Ticks, Lots)>;
 
-fn market(symbol: &str, kind: MarketKind, tick: &str, lot: &str) -> MarketSpec {
+pub fn market(symbol: &str, kind: MarketKind, tick: &str, lot: &str) -> MarketSpec {
     MarketSpec {
         symbol: symbol.to_owned(),
         group: GroupId(0),
@@ -35,6 +39,9 @@ fn market(symbol: &str, kind: MarketKind, tick: &str, lot: &str) -> MarketSpec {
         tick: tick.to_owned(),
         lot: lot.to_owned(),
         tick_value: 100,
+        tick_price: 100,
+        lot_amount: 1_000_000,
+        tick_bands: vec![],
         min_size: 1,
         max_size: 1_000_000,
         max_price: 10_000_000,
@@ -44,6 +51,7 @@ fn market(symbol: &str, kind: MarketKind, tick: &str, lot: &str) -> MarketSpec {
         maker_fee_ppm: -10,
         taker_fee_ppm: 50,
         initial_margin_ppm: 50_000,
+        minimum_margin_ppm: 0,
         maintenance_margin_ppm: 25_000,
         mark: 1_000,
         matching: Matching::Continuous,
@@ -72,6 +80,10 @@ pub fn spec() -> Arc<ChainSpec> {
         assets: vec![asset("USDC", 6), asset("BTC", 8)],
         groups: vec![GroupSpec {
             name: "BTC".to_owned(),
+            price_digits: 3,
+            volatility: 600_000_000_000_000,
+            surface_cap: 0,
+            margin: preset("default").unwrap(),
         }],
         markets: vec![
             market("BTC-PERP", MarketKind::Perpetual, "0.1", "0.001"),
@@ -83,6 +95,9 @@ pub fn spec() -> Arc<ChainSpec> {
                 "0.001",
             ),
         ],
+        series: vec![],
+        margin_mode: MarginMode::Standard,
+        order_reserve_ppm: 0,
         price_authorities: vec![],
         validators: vec![],
         balances: vec![],
@@ -99,6 +114,9 @@ pub struct State {
     pub accounts: BTreeMap<Account, AccountView>,
     pub agents: BTreeMap<AccountId, Vec<(KeyId, TimeMs)>>,
     pub orders: BTreeMap<OrderId, OrderView>,
+    /// Listed after the start, from the number after the genesis markets on, as they are now.
+    pub listed: Vec<(MarketSpec, MarketView)>,
+    pub surface: Option<SurfaceView>,
 }
 
 impl State {
@@ -173,6 +191,9 @@ impl View for State {
     }
 
     fn market(&self, market: MarketId) -> Option<MarketView> {
+        if let Some((_, view)) = self.listed.get(market.index().wrapping_sub(GENESIS)) {
+            return Some(view.clone());
+        }
         self.books.contains_key(&market).then_some(MarketView {
             market,
             group: GroupId(0),
@@ -183,7 +204,23 @@ impl View for State {
             expiry: (market == FUTURE).then_some(EXPIRY),
             trades: 5,
             open_interest: 42,
+            greeks: None,
         })
+    }
+
+    fn markets(&self) -> u32 {
+        u32::try_from(GENESIS + self.listed.len()).unwrap()
+    }
+
+    fn market_spec(&self, market: MarketId) -> Option<MarketSpec> {
+        let at = market.index().wrapping_sub(GENESIS);
+        self.listed.get(at).map(|(spec, _)| spec.clone())
+    }
+
+    fn surface(&self, group: GroupId) -> Option<SurfaceView> {
+        self.surface
+            .clone()
+            .filter(|surface| surface.group == group)
     }
 }
 
@@ -235,6 +272,7 @@ impl World {
             held_margin: 7_500,
             uncovered: false,
             cancel_at: 0,
+            margin_mode: MarginMode::Portfolio,
             protections: vec![],
         };
         self.state.accounts.insert(account, view);

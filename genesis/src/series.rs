@@ -32,7 +32,7 @@ pub(crate) fn series(
         *sum = sum.saturating_add(of_this);
         if *sum > bounds::MAX_EXPIRIES {
             let most = bounds::MAX_EXPIRIES;
-            let reason = format!("make {sum} expiries of {}, more than {most}", series.group);
+            let reason = format!("make {sum} in {}, more than {most}", series.group);
             let shown = format!("{of_this} expiries");
             return Err(Error::value(format_args!("{at}.cadences"), shown, reason));
         }

@@ -3,13 +3,14 @@ use crate::{
     Error, Genesis, GenesisAccount, GenesisGroup, GenesisValidator, MarginMode, Number, bounds,
     margin, market, scale, series,
 };
-use ballast_types::margin::{Params, decimal};
+use ballast_types::margin::{Numeraire, Params, decimal};
 use ballast_types::surface::{Curve, MAX_NODES, Node};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, ExpirySurface,
     GroupId, GroupSpec, KeyId, MarketId, MarketKind, OrderId, OrderRef, PriceKind, PriceUpdate,
     PublicKey, Scheme, SeriesSpec, SetSurface, TimeMs, Tx, ValidatorSpec, chain_hash, tx_weight,
 };
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Decimal places of a ratio.
@@ -222,13 +223,22 @@ fn margin_params(group: &GenesisGroup, at: &str) -> Result<Params, Error> {
         field: format!("{at}.margin{field}"),
         message: message.to_owned(),
     };
-    margin::params_from_json(&group.margin).map_err(|error| {
+    let params = margin::params_from_json(&group.margin).map_err(|error| {
         let inside = error.strip_prefix("params");
         match inside.and_then(|inside| inside.split_once(": ")) {
             Some((field, message)) => syntax(field, message),
             None => syntax("", &error),
         }
-    })
+    })?;
+    if params.numeraire != Numeraire::Quote {
+        let reason = "counts money in coins, and a chain counts in its margin asset";
+        let shown = match &group.margin {
+            Value::String(name) => format!("{name:?}"),
+            _ => "{..}".to_owned(),
+        };
+        return Err(Error::value(format_args!("{at}.margin"), shown, reason));
+    }
+    Ok(params)
 }
 
 fn series(

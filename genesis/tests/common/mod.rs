@@ -23,7 +23,7 @@ pub(crate) fn hex(byte: u8) -> String {
     format!("{byte:02x}").repeat(32)
 }
 
-/// A BTC spot market, a BTC perpetual and a BTC future, with all limits at their defaults.
+/// A BTC spot market, a BTC perpetual, a BTC future and a series of BTC options, with all limits at their defaults.
 pub(crate) fn valid() -> Value {
     json!({
         "margin_asset": "USDC",
@@ -53,6 +53,17 @@ pub(crate) fn valid() -> Value {
                 "initial_margin": "0.1", "maintenance_margin": "0.05", "mark": "61000",
             },
         ],
+        "series": [{
+            "group": "BTC", "name": "BTC",
+            "cadences": [
+                { "every": "7d", "offset": "32h", "count": 2 },
+                { "last_friday": 3, "at": "8h", "count": 1 },
+            ],
+            "strikes": 4, "max_strikes": 20,
+            "tick": "0.5", "lot": "0.01", "min_size": "0.01", "max_size": "100",
+            "tick_bands": [{ "from": "100", "step": "5" }, { "from": "1000", "step": "10" }],
+            "max_price": "500000", "maker_fee": "0.0002", "taker_fee": "0.0003",
+        }],
         "price_authorities": [address(9)],
         "validators": [validator(1), validator(2)],
         "accounts": [

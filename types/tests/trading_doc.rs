@@ -9,14 +9,17 @@
 
 mod common;
 
+use ballast_types::margin::ONE;
+use ballast_types::surface::{Curve, Node, Svi};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Code, Condition, Decoded,
-    Distance, GroupId, Hash, LinkKind, LinkRule, Linked, MarketId, MarketStatus, MsgActionsBody,
-    Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, PublicKey,
-    Quote, QuoteSide, Quotes, SETTLEMENT_WINDOW_MS, Scale, Scheme, Secret, SelfTrade,
-    SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger,
-    Twap, Tx, TxBody, chain_hash, decode, decode_bundle, encode_bundle, ingress_sign_hash,
-    native_sign_hash, sign_native, tx_hash, verify, verify_ingress,
+    Distance, ExpirySurface, GroupId, Hash, LinkKind, LinkRule, Linked, MarginMode, MarketId,
+    MarketStatus, MsgActionsBody, Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind,
+    PriceSource, PriceUpdate, PublicKey, Quote, QuoteSide, Quotes, SETTLEMENT_WINDOW_MS, Scale,
+    Scheme, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection,
+    SetSurface, Side, TimeInForce, Transfer, Trigger, Twap, Tx, TxBody, chain_hash, decode,
+    decode_bundle, encode_bundle, ingress_sign_hash, native_sign_hash, sign_native, tx_hash,
+    verify, verify_ingress,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -159,6 +162,7 @@ fn actions() -> Vec<(&'static str, Action)> {
     actions.extend(cancels.map(|(label, cancel)| (label, Action::Cancel(cancel))));
     actions.extend(money_and_keys());
     actions.extend(several());
+    actions.extend(portfolio());
     actions
 }
 
@@ -273,12 +277,51 @@ fn several() -> [(&'static str, Action); 4] {
         freeze_ms: 10_000,
         notional: 10_000_000_000,
         delta: 0,
+        vega: 1_000_000_000,
     };
     [
         ("action-scale", Action::Scale(scale)),
         ("action-quotes", Action::Quotes(quotes)),
         ("action-set-protection", Action::SetProtection(protection)),
         ("action-linked", Action::Linked(linked())),
+    ]
+}
+
+fn portfolio() -> [(&'static str, Action); 2] {
+    let ratio = |thousandths: i64| thousandths * (ONE / 1_000);
+    let node = |k, variance| Node { k, variance };
+    let nodes = vec![
+        node(ratio(-100), ratio(12) / 10),
+        node(ratio(100), ratio(1)),
+    ];
+    let svi = Svi {
+        a: ratio(4),
+        b: ratio(20),
+        rho: ratio(-300),
+        m: ratio(10),
+        sigma: ratio(100),
+    };
+    let day = 86_400;
+    let expiry = |days: u32, forward, rate, curve| ExpirySurface {
+        expiry: TIME + u64::from(days * day) * 1_000,
+        forward,
+        rate,
+        tenor: days * day,
+        curve,
+    };
+    let surface = SetSurface {
+        group: GroupId(0),
+        expiries: vec![
+            expiry(1, 1_000_000_000, 0, Curve::Nodes(nodes)),
+            expiry(7, 1_002_000_000, ratio(50), Curve::Svi(svi)),
+        ],
+    };
+    [
+        (
+            "action-set-margin-mode",
+            Action::SetMarginMode(MarginMode::Portfolio),
+        ),
+        ("action-set-surface", Action::SetSurface(surface)),
     ]
 }
 
@@ -332,7 +375,7 @@ fn actions_have_the_bytes_shown() {
         .iter()
         .filter(|(label, _)| label.starts_with("action-"));
     assert_eq!(of_actions.count(), actions().len());
-    assert_eq!(kinds, (0..13).collect());
+    assert_eq!(kinds, (0..15).collect());
 }
 
 #[test]
@@ -529,6 +572,28 @@ fn enums_of_links() -> [Numbered; 3] {
     ]
 }
 
+fn enums_of_margin() -> [Numbered; 2] {
+    let svi = Svi {
+        a: 1,
+        b: 2,
+        rho: 3,
+        m: 4,
+        sigma: 5,
+    };
+    let curves = [Curve::Nodes(Vec::new()), Curve::Svi(svi)];
+    [
+        (
+            bytes(&[MarginMode::Standard, MarginMode::Portfolio]),
+            "margin mode | 0 standard, 1 portfolio",
+        ),
+        (
+            bytes(&curves),
+            "curve of a surface | 0 points (u32 count, then of each i64 log-moneyness and i64 \
+             variance), 1 SVI (i64 a, b, rho, m, sigma)",
+        ),
+    ]
+}
+
 fn enums_of_prices() -> [Numbered; 5] {
     let sources = [PriceSource::Mark, PriceSource::Index, PriceSource::Last];
     let trail = Condition::Trail {
@@ -574,7 +639,9 @@ fn enums_of_prices() -> [Numbered; 5] {
 #[test]
 fn enums_have_the_numbers_of_the_table() {
     let (orders, prices) = (enums_of_orders(), enums_of_prices());
-    for (bytes, row) in orders.iter().chain(&prices).chain(&enums_of_links()) {
+    let (links, margin) = (enums_of_links(), enums_of_margin());
+    let all = orders.iter().chain(&prices).chain(&links).chain(&margin);
+    for (bytes, row) in all {
         assert!(DOC.contains(&format!("| {row} |")), "{row}");
         let numbers: Vec<u8> = bytes.iter().map(|it| it[0]).collect();
         let expected: Vec<u8> = (0..).take(bytes.len()).collect();

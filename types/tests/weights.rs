@@ -8,9 +8,11 @@
 
 mod common;
 
+use ballast_types::surface::{Curve, Node};
 use ballast_types::{
-    Account, Action, Cancel, Decoded, GroupId, LinkKind, LinkRule, Linked, Order, Peg, PegTo,
-    PostOnly, Secret, Twap, TxBody, action_weight, chain_hash, decode, sign_native, tx_weight,
+    Account, Action, Cancel, Decoded, ExpirySurface, GroupId, LinkKind, LinkRule, Linked,
+    MarginMode, Order, Peg, PegTo, PostOnly, Secret, SetSurface, Twap, TxBody, action_weight,
+    chain_hash, decode, sign_native, tx_weight,
 };
 use common::{CHAIN_ID, action, order, spec};
 use proptest::prelude::*;
@@ -94,6 +96,29 @@ fn linked_orders_weigh_more_than_each_alone() {
     for legs in [0, 1, 2, 200] {
         assert!(linked(legs) > alone * (legs as u64 + 1), "{legs} legs");
     }
+}
+
+#[test]
+fn surfaces_weigh_more_with_each_point_and_a_margin_mode_much() {
+    let weight = |expiries: usize, points| {
+        let expiry = ExpirySurface {
+            expiry: 0,
+            forward: 1,
+            rate: 0,
+            tenor: 1,
+            curve: Curve::Nodes(vec![Node { k: 0, variance: 1 }; points]),
+        };
+        let surface = SetSurface {
+            group: GroupId(0),
+            expiries: vec![expiry; expiries],
+        };
+        action_weight(&Action::SetSurface(surface), &spec())
+    };
+    assert!(weight(0, 0) > 0);
+    assert!((0..16).all(|expiries| weight(expiries, 1) < weight(expiries + 1, 1)));
+    assert!((0..32).all(|points| weight(1, points) < weight(1, points + 1)));
+    let mode = Action::SetMarginMode(MarginMode::Portfolio);
+    assert!(action_weight(&mode, &spec()) > weight(16, 32));
 }
 
 #[test]

@@ -2,13 +2,17 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+use ballast_types::margin::{
+    Basis, Charges, Floor, Numeraire, ONE, Params, Scenario, Tenor, Volatility, VolatilityShock,
+};
+use ballast_types::surface::{Curve, Node, Svi};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, Condition, Distance,
-    GroupId, GroupSpec, Limits, LinkKind, LinkRule, Linked, MarketId, MarketKind, MarketSpec,
-    MarketStatus, Matching, Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind, PriceSource,
-    PriceUpdate, Quote, QuoteSide, Quotes, Scale, SelfTrade, SelfTradeScope, SetAgent,
-    SetMarketStatus, SetProtection, Sharing, Side, TimeInForce, Transfer, Trigger, Twap, TxBody,
-    ValidatorSpec, chain_hash,
+    ExpirySurface, GroupId, GroupSpec, Limits, LinkKind, LinkRule, Linked, MarginMode, MarketId,
+    MarketKind, MarketSpec, MarketStatus, Matching, Order, OrderId, OrderRef, Peg, PegTo, PostOnly,
+    PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, SelfTrade,
+    SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, SetSurface, Sharing, Side,
+    TimeInForce, Transfer, Trigger, Twap, TxBody, ValidatorSpec, chain_hash,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -33,8 +37,15 @@ pub fn spec() -> ChainSpec {
         assets: vec![asset("usdc", 6), asset("btc", 8)],
         groups: vec![GroupSpec {
             name: "BTC".to_owned(),
+            price_digits: 3,
+            volatility: 800_000_000_000_000,
+            surface_cap: 0,
+            margin: margin(),
         }],
         markets: vec![perpetual()],
+        series: Vec::new(),
+        margin_mode: MarginMode::Standard,
+        order_reserve_ppm: 0,
         price_authorities: Vec::new(),
         validators: vec![ValidatorSpec {
             name: "one".to_owned(),
@@ -46,6 +57,46 @@ pub fn spec() -> ChainSpec {
     }
 }
 
+/// A fall and a rise by a tenth.
+fn margin() -> Params {
+    let scenario = |change| Scenario {
+        change,
+        volatility: VolatilityShock::None,
+        weight: ONE,
+        theta_secs: 0,
+        damp: 0,
+        extended: false,
+    };
+    Params {
+        numeraire: Numeraire::Quote,
+        price_range: 0,
+        discount_at_rate: false,
+        perpetual_from_index: false,
+        volatility: Volatility::Table {
+            absolute: false,
+            tenors: vec![Tenor {
+                secs: 1,
+                up: ONE,
+                down: 0,
+            }],
+        },
+        scenarios: vec![scenario(-ONE / 10), scenario(ONE / 10)],
+        skew: None,
+        option_discount: None,
+        basis: Basis::None,
+        delta_shock: None,
+        charges_in: Charges::default(),
+        charges_maintenance: Charges::default(),
+        charges_initial: Charges::default(),
+        floor: Floor::None,
+        confidence: None,
+        open_interest: None,
+        peg: None,
+        initial_factor: ONE,
+        maintenance_factor: ONE,
+    }
+}
+
 fn perpetual() -> MarketSpec {
     MarketSpec {
         symbol: "BTC-PERP".to_owned(),
@@ -54,6 +105,9 @@ fn perpetual() -> MarketSpec {
         tick: "0.1".to_owned(),
         lot: "0.001".to_owned(),
         tick_value: 100,
+        tick_price: 100,
+        lot_amount: 1_000_000,
+        tick_bands: Vec::new(),
         min_size: 1,
         max_size: 1_000_000,
         max_price: 100_000_000,
@@ -63,6 +117,7 @@ fn perpetual() -> MarketSpec {
         maker_fee_ppm: -20,
         taker_fee_ppm: 300,
         initial_margin_ppm: 50_000,
+        minimum_margin_ppm: 0,
         maintenance_margin_ppm: 25_000,
         mark: 600_000,
         matching: Matching::Continuous,
@@ -278,9 +333,36 @@ prop_compose! {
         interval_ms in any::<u64>(),
         freeze_ms in any::<u64>(),
         notional in any::<u128>(),
-        delta in any::<u128>(),
+        (delta, vega) in any::<(u128, u128)>(),
     ) -> SetProtection {
-        SetProtection { group, interval_ms, freeze_ms, notional, delta }
+        SetProtection { group, interval_ms, freeze_ms, notional, delta, vega }
+    }
+}
+
+fn curve() -> impl Strategy<Value = Curve> {
+    let node = any::<(i64, i64)>().prop_map(|(k, variance)| Node { k, variance });
+    let svi = any::<[i64; 5]>().prop_map(|[a, b, rho, m, sigma]| {
+        Curve::Svi(Svi {
+            a,
+            b,
+            rho,
+            m,
+            sigma,
+        })
+    });
+    prop_oneof![vec(node, 0..=4).prop_map(Curve::Nodes), svi]
+}
+
+prop_compose! {
+    fn surface()(
+        group in group(),
+        expiries in vec((any::<(u64, i64, i64, u32)>(), curve()), 0..=17),
+    ) -> SetSurface {
+        let expiries = expiries.into_iter();
+        let expiries = expiries.map(|((expiry, forward, rate, tenor), curve)| ExpirySurface {
+            expiry, forward, rate, tenor, curve,
+        });
+        SetSurface { group, expiries: expiries.collect() }
     }
 }
 
@@ -324,6 +406,8 @@ pub fn action() -> impl Strategy<Value = Action> {
         quotes().prop_map(Action::Quotes),
         protection().prop_map(Action::SetProtection),
         linked().prop_map(Action::Linked),
+        select(vec![MarginMode::Standard, MarginMode::Portfolio]).prop_map(Action::SetMarginMode),
+        surface().prop_map(Action::SetSurface),
     ]
 }
 

@@ -7,10 +7,9 @@ use crate::passes::authorise::{Authorised, Change, authorise, group_of};
 use crate::passes::cancel::{Cancelled, Work, cancel};
 use crate::passes::close::{Violations, close};
 use crate::passes::matching::{Matched, match_group};
-use crate::passes::open::Moves;
 use crate::passes::settle::{Settlement, settle};
 use crate::passes::unpack::{Unit, Unpacked, unpack};
-use crate::passes::{Entry, Env, Output, Release, ResultAt, credit, expiry, open, sweep, triggers};
+use crate::passes::{Entry, Env, Output, Release, ResultAt, credit, open, sweep, triggers};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use ballast_types::{
@@ -92,21 +91,16 @@ impl State {
         verified: &(dyn Fn(&TxHash) -> bool + Sync),
         observer: Observer<'_>,
     ) -> Candidate {
-        let chain = Arc::clone(&self.chain);
-        let old_risks = self.lot_risks();
+        let old = Arc::clone(&self.prices);
         let seed = self.committed.app_hash;
         let last = self.time();
         self.advance(block.height, block.time);
         let mut events = Vec::new();
-        expiry::sample(self, last, block.time);
-        let moved = open::publish(self, &mut events);
-        let settled = expiry::expire(self, block.time, &mut events);
-        let moves = Moves { moved, settled };
-        let (risks, live) = (self.lot_risks(), self.live());
+        let moves = open::open(self, last, (block.height, block.time), &mut events);
+        let (chain, prices) = (Arc::clone(&self.chain), Arc::clone(&self.prices));
         let env = Env {
             chain: &chain,
-            risks: &risks,
-            live: &live,
+            prices: &prices,
             height: block.height,
             time: block.time,
             seed,
@@ -120,7 +114,7 @@ impl State {
         let unpacked = unpack(block.txs, &env, verified);
         run.results = Results::new(&unpacked);
         observer("open");
-        let failed = open::revalue(self, &moves, &old_risks, &env);
+        let failed = open::revalue(self, &moves, &old, &env);
         run.stats.violations.settlements = failed;
         open::flag(self, !moves.is_empty());
         sweep::expired(self, &env, &mut run.events);
@@ -231,6 +225,7 @@ impl Run {
             .collect();
         let mut transfers = Vec::new();
         let (mut prices, mut statuses) = (Vec::new(), Vec::new());
+        let mut surfaces = Vec::new();
         for part in &mut authorised {
             for (at, code) in part.codes.drain(..) {
                 self.results.tx(at, code);
@@ -239,11 +234,13 @@ impl Run {
             transfers.append(&mut part.transfers);
             prices.append(&mut part.prices);
             statuses.append(&mut part.statuses);
+            surfaces.append(&mut part.surfaces);
         }
         let mut output = Output::default();
         credit::transfers(state, transfers, env, &mut output);
         credit::prices(state, prices);
         credit::statuses(state, statuses);
+        credit::surfaces(state, surfaces);
         self.take(output);
         authorised
     }

@@ -132,6 +132,25 @@ impl GroupShard {
         }
     }
 
+    /// Adds a market behind the others of the group.
+    pub(crate) fn list(&mut self, market: MarketId) -> Option<()> {
+        let record = TradeRecord {
+            market: market.0,
+            ..TradeRecord::zeroed()
+        };
+        self.trades.push(record).ok()?;
+        self.markets.push(market);
+        self.books.grow(self.markets.len());
+        Some(())
+    }
+
+    /// Forgets the markets that have no record any more, of a candidate that was dropped. Their books
+    /// stay, empty.
+    pub(crate) fn forget_markets(&mut self) {
+        let known = usize::try_from(self.trades.len()).unwrap_or(usize::MAX);
+        self.markets.truncate(known);
+    }
+
     /// Id of the order in a slot.
     pub(crate) fn id(&self, slot: u32, record: &OrderRecord) -> Option<OrderId> {
         OrderId::new(self.group, record.generation, slot)

@@ -5,19 +5,24 @@
 
 mod accounts;
 mod block;
+mod chain;
 mod form;
 mod groups;
 mod index;
 mod links;
+mod listed;
 mod orders;
 pub mod pages;
 mod passes;
+mod prices;
 mod protection;
 mod rebuild;
 mod records;
+mod refresh;
 mod snapshot;
 mod state;
 mod surface;
+mod unit;
 pub mod view;
 
 pub use block::{Block, Candidate, Observer, PASSES, Stats};

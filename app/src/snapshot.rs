@@ -1,10 +1,13 @@
 //! A committed height for readers: queries never wait for the block that executes.
 
 use crate::accounts::{AccountRef, AccountShard, Slots};
+use crate::chain::Chain;
 use crate::form::status_of;
 use crate::groups::GroupShard;
 use crate::groups::WAITING_ORDERS;
+use crate::listed::{Listed, ListedTables};
 use crate::pages::{Hash, Header};
+use crate::prices::Prices;
 use crate::records::{
     AccountRecord, AccountTable, AccountTableView, AgentTable, AgentTableView, BalanceTable,
     BalanceTableView, FloorTableView, LinkTable, LinkTableView, MarkRecord, MarkTable,
@@ -12,7 +15,6 @@ use crate::records::{
     OrderRecord, OrderTable, OrderTableView, PositionTable, PositionTableView, ProtectionTableView,
     SpecialRecord, SpecialTable, SpecialTableView, TradeTableView,
 };
-use crate::state::Chain;
 use crate::view::{
     AccountView, BookView, ChainView, LevelView, LinkView, MarketView, MasterView, OrderView,
     PositionView, ProtectionView, TwapView, WaitingView,
@@ -31,6 +33,8 @@ pub struct Snapshot {
     pub(crate) chain: Arc<Chain>,
     pub(crate) app_hash: Hash,
     pub(crate) marks: MarkTableView,
+    pub(crate) listed: ListedTables,
+    pub(crate) prices: Arc<Prices>,
     pub(crate) accounts: Vec<AccountTables>,
     pub(crate) groups: Vec<GroupTables>,
 }
@@ -90,6 +94,8 @@ impl GroupTables {
 impl Snapshot {
     pub(crate) fn empty(chain: Arc<Chain>) -> Self {
         Self {
+            listed: Listed::new(&chain.spec).snapshot(),
+            prices: Arc::default(),
             chain,
             app_hash: [0; 32],
             marks: MarkTable::new(0).snapshot(),

@@ -1,16 +1,14 @@
 //! The whole state: shared figures, shards of accounts, shards of markets.
 
 use crate::accounts::{AccountRef, AccountShard, MAX_ACCOUNTS};
-use crate::form::status_of;
+use crate::chain::Chain;
 use crate::groups::GroupShard;
+use crate::listed::Listed;
 use crate::pages::{Hash, combine};
-use crate::passes::Live;
+use crate::prices::Prices;
 use crate::records::{MarkRecord, MarkTable};
 use crate::snapshot::{AccountTables, GroupTables, Snapshot};
-use ballast_risk::LotRisk;
-use ballast_types::{
-    Account, Atoms, ChainSpec, GroupId, MarketId, MarketSpec, TimeMs, account_shard, chain_hash,
-};
+use ballast_types::{Account, Atoms, ChainSpec, GroupId, TimeMs, account_shard};
 use bytemuck::Zeroable;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -23,20 +21,12 @@ pub struct State {
     pub(crate) marks: MarkTable,
     pub(crate) accounts: Vec<AccountShard>,
     pub(crate) groups: Vec<GroupShard>,
+    /// What only options have.
+    pub(crate) listed: Listed,
+    /// What the records say that markets are worth.
+    pub(crate) prices: Arc<Prices>,
     /// The last committed state: what readers see, and where a dropped candidate goes back to.
     pub(crate) committed: Arc<Snapshot>,
-}
-
-/// What never changes: the validated genesis and where its markets lie.
-#[derive(Debug)]
-pub(crate) struct Chain {
-    pub(crate) spec: ChainSpec,
-    pub(crate) hash: Hash,
-    /// BLAKE3 of the specification's Borsh: the first leaf of every app hash, so that nodes with
-    /// different limits, fees or markets part at height 1.
-    pub(crate) root: Hash,
-    /// For each market its number within its group.
-    pub(crate) local: Vec<u32>,
 }
 
 /// Why a genesis cannot become a state.
@@ -70,30 +60,26 @@ impl State {
     /// # Errors
     /// When the genesis holds more accounts than the shards can.
     pub fn genesis(spec: Arc<ChainSpec>) -> Result<Self, GenesisError> {
-        let spec = Arc::unwrap_or_clone(spec);
         let shards = usize::from(spec.account_shards.max(1));
         let groups: Vec<_> = (0_u16..)
             .zip(&spec.groups)
             .map(|(group, _)| GroupShard::new(GroupId(group), &spec))
             .collect();
-        let local = local_numbers(&spec, &groups);
-        let chain = Arc::new(Chain {
-            root: spec_root(&spec),
-            hash: chain_hash(&spec.chain_id),
-            local,
-            spec,
-        });
+        let chain = Arc::new(Chain::new(spec));
         let mut state = Self {
             marks: marks(&chain.spec),
             accounts: (0..shards)
                 .map(|_| AccountShard::new(&chain.spec))
                 .collect(),
             groups,
+            listed: Listed::new(&chain.spec),
+            prices: Arc::default(),
             committed: Arc::new(Snapshot::empty(Arc::clone(&chain))),
             chain,
         };
         state.set_word(TIME, state.chain.spec.genesis_time);
         state.fund()?;
+        state.prices = Arc::new(state.first_prices());
         let app_hash = state.seal();
         state.committed = Arc::new(state.snapshot(app_hash));
         state.settle_indexes();
@@ -169,28 +155,6 @@ impl State {
         }
     }
 
-    pub(crate) fn mark(&self, market: MarketId) -> i64 {
-        self.marks.get(market.0).map_or(0, |record| record.mark)
-    }
-
-    /// Prices and status of every market.
-    pub(crate) fn live(&self) -> Vec<Live> {
-        let markets = self.marks.iter().map(|(_, record)| Live {
-            mark: record.mark,
-            index: record.index,
-            status: status_of(record.status),
-        });
-        markets.collect()
-    }
-
-    /// What a lot of each market is worth at the present marks.
-    pub(crate) fn lot_risks(&self) -> Vec<LotRisk> {
-        (0_u32..)
-            .zip(&self.chain.spec.markets)
-            .map(|(id, market)| LotRisk::at(market, self.mark(MarketId(id))))
-            .collect()
-    }
-
     pub(crate) fn find(&self, account: &Account) -> Option<AccountRef> {
         let shard = self.shard_of(account);
         let slot = self.accounts.get(shard)?.slot(account)?;
@@ -224,6 +188,7 @@ impl State {
     /// Hashes what changed and returns the root over everything.
     pub(crate) fn seal(&mut self) -> Hash {
         let mut roots = vec![self.chain.root, self.marks.seal()];
+        roots.extend(self.listed.seal());
         roots.par_extend(self.accounts.par_iter_mut().flat_map_iter(|shard| {
             [
                 shard.accounts.seal(),
@@ -274,6 +239,7 @@ impl State {
         let pages = accounts
             .flatten()
             .chain(groups.flatten())
+            .chain(self.listed.owned_pages())
             .fold(0, usize::saturating_add);
         u64::try_from(pages).unwrap_or(u64::MAX)
     }
@@ -283,6 +249,8 @@ impl State {
             chain: Arc::clone(&self.chain),
             app_hash,
             marks: self.marks.snapshot(),
+            listed: self.listed.snapshot(),
+            prices: Arc::clone(&self.prices),
             accounts: self.accounts.iter().map(AccountTables::of).collect(),
             groups: self.groups.iter().map(GroupTables::of).collect(),
         }
@@ -290,6 +258,7 @@ impl State {
 
     /// Makes the present content of the indexes the one that a dropped candidate goes back to.
     pub(crate) fn settle_indexes(&mut self) {
+        self.listed.settle();
         self.accounts.par_iter_mut().for_each(|shard| {
             shard.balance_at.seal();
             shard.position_at.seal();
@@ -324,6 +293,9 @@ impl State {
     pub(crate) fn go_back(&mut self) {
         let committed = Arc::clone(&self.committed);
         self.marks.restore(&committed.marks);
+        self.listed.restore(&committed.listed);
+        self.chain = Arc::clone(&committed.chain);
+        self.prices = Arc::clone(&committed.prices);
         self.accounts
             .par_iter_mut()
             .zip(&committed.accounts)
@@ -355,6 +327,7 @@ impl State {
                 shard.protections.restore(&tables.protections);
                 shard.floors.restore(&tables.floors);
                 shard.trades.restore(&tables.trades);
+                shard.forget_markets();
                 shard.books.rollback();
                 shard.member_at.discard();
                 shard.by_account.discard();
@@ -375,35 +348,6 @@ impl State {
                 shard.floor_by_age.discard();
             });
     }
-}
-
-impl Chain {
-    pub(crate) fn market(&self, id: MarketId) -> Option<&MarketSpec> {
-        self.spec.market(id)
-    }
-
-    /// Number of a market within its group.
-    pub(crate) fn local(&self, id: MarketId) -> u32 {
-        self.local.get(id.index()).copied().unwrap_or(u32::MAX)
-    }
-}
-
-fn spec_root(spec: &ChainSpec) -> Hash {
-    let mut hasher = blake3::Hasher::new_derive_key("ballast/spec/1");
-    // A hasher takes every byte, so this cannot fail.
-    let _ = borsh::to_writer(&mut hasher, spec);
-    *hasher.finalize().as_bytes()
-}
-
-fn local_numbers(spec: &ChainSpec, groups: &[GroupShard]) -> Vec<u32> {
-    (0_u32..)
-        .zip(&spec.markets)
-        .map(|(id, market)| {
-            let group = groups.get(market.group.index());
-            let at = group.and_then(|g| g.markets.iter().position(|of| of.0 == id));
-            at.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX)
-        })
-        .collect()
 }
 
 fn marks(spec: &ChainSpec) -> MarkTable {

@@ -22,7 +22,7 @@ pub(crate) fn collecting(group: &GroupShard, env: &Env<'_>) -> Vec<bool> {
     let collects = markets.map(|(local, market)| {
         let batch = env.chain.market(*market).map(|market| market.matching);
         batch == Some(Matching::Batch)
-            || env.live(*market).status == MarketStatus::Auction
+            || env.status(*market) == MarketStatus::Auction
             || group.books.crossed(local)
     });
     collects.collect()
@@ -43,7 +43,7 @@ pub(crate) fn auctions(
         if !floor.collects(local) {
             continue;
         }
-        let status = floor.env.live(market).status;
+        let status = floor.env.status(market);
         if matches!(status, MarketStatus::Open | MarketStatus::PostOnly) {
             hold(group, floor, local, market, traded, out);
         }

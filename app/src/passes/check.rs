@@ -17,7 +17,7 @@ const DAY_MS: u64 = 86_400_000;
 /// What the market takes, and what the order says of itself.
 pub(crate) fn check_form(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> Result<(), Code> {
     let order = &entry.order;
-    match env.live(order.market).status {
+    match env.status(order.market) {
         MarketStatus::Settled => return Err(Code::MarketExpired),
         MarketStatus::CancelOnly | MarketStatus::Suspended => return Err(Code::MarketCancelOnly),
         MarketStatus::PostOnly if entry.class() == Class::Take => {

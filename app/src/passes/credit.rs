@@ -2,11 +2,12 @@
 
 use crate::form::status_number;
 use crate::passes::authorise::TransferIntent;
-use crate::passes::open::PENDING;
+use crate::passes::open::{PENDING, PENDING_PRICE, PENDING_STATUS, PENDING_SURFACE};
 use crate::passes::{Env, Output};
 use crate::state::State;
 use ballast_types::{
-    ActionKey, ActionResult, Code, Event, PriceKind, PriceUpdate, SetMarketStatus, claim_ticket,
+    ActionKey, ActionResult, Code, Event, PriceKind, PriceUpdate, SetMarketStatus, SetSurface,
+    claim_ticket,
 };
 
 /// Credits transfers. Places for new accounts are claims, granted in canonical order.
@@ -67,7 +68,19 @@ pub(crate) fn prices(state: &mut State, mut prices: Vec<(ActionKey, Vec<PriceUpd
             PriceKind::Mark => record.pending = update.price,
             PriceKind::Index => record.pending_index = update.price,
         }
-        remember(state);
+        remember(state, PENDING_PRICE);
+    }
+}
+
+/// Keeps the surfaces that count from the next block on, likewise.
+pub(crate) fn surfaces(state: &mut State, mut surfaces: Vec<(ActionKey, SetSurface)>) {
+    surfaces.sort_unstable_by_key(|(key, _)| *key);
+    for (_, SetSurface { group, expiries }) in surfaces {
+        state.listed.set_surface(group, true, &expiries);
+        if let Some(record) = state.listed.units.get_mut(u32::from(group.0)) {
+            record.pending = 1;
+            remember(state, PENDING_SURFACE);
+        }
     }
 }
 
@@ -77,14 +90,14 @@ pub(crate) fn statuses(state: &mut State, mut statuses: Vec<(ActionKey, SetMarke
     for (_, update) in statuses {
         if let Some(record) = state.marks.get_mut(update.market.0) {
             record.pending_status = status_number(update.status).saturating_add(1);
-            remember(state);
+            remember(state, PENDING_STATUS);
         }
     }
 }
 
 /// Something is pending.
-fn remember(state: &mut State) {
+fn remember(state: &mut State, what: u64) {
     if let Some(pending) = state.marks.words_mut().counters.get_mut(PENDING) {
-        *pending = 1;
+        *pending |= what;
     }
 }

@@ -1,10 +1,11 @@
 //! Pass 0: futures sample their index before they expire, and are settled when they do.
 
-use crate::form::{status_number, status_of};
+use crate::form::status_number;
 use crate::records::MarkRecord;
 use crate::state::State;
 use ballast_types::{Event, MarketId, MarketStatus, SETTLEMENT_WINDOW_MS, Ticks, TimeMs};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 
 /// Futures that are not settled: market, expiry, largest price.
 fn unsettled(state: &State) -> Vec<(MarketId, TimeMs, Ticks)> {
@@ -15,26 +16,24 @@ fn unsettled(state: &State) -> Vec<(MarketId, TimeMs, Ticks)> {
         .collect()
 }
 
-impl State {
-    pub(crate) fn settled(&self, market: MarketId) -> bool {
-        let record = self.marks.get(market.0);
-        record.is_some_and(|record| status_of(record.status) == MarketStatus::Settled)
-    }
+/// The part of the span between two blocks that lies in the settlement window of an expiry, in ms.
+/// Such spans do not overlap, so that their sum is at most the window's length.
+pub(crate) fn sampled_ms(expiry: TimeMs, last: TimeMs, time: TimeMs) -> u32 {
+    let from = last.max(expiry.saturating_sub(SETTLEMENT_WINDOW_MS));
+    let ms = time.min(expiry).saturating_sub(from);
+    u32::try_from(ms).unwrap_or(u32::MAX)
 }
 
 /// Adds the time since the block before, at `last`, to the settlement prices of futures that are about
 /// to expire, at the index that counted in it.
 pub(crate) fn sample(state: &mut State, last: TimeMs, time: TimeMs) {
     for (market, expiry, _) in unsettled(state) {
-        let from = last.max(expiry.saturating_sub(SETTLEMENT_WINDOW_MS));
-        let ms = time.min(expiry).saturating_sub(from);
+        let ms = sampled_ms(expiry, last, time);
         if ms > 0
             && let Some(record) = state.marks.get_mut(market.0)
         {
             let sampled = i128::from(index_or_mark(record)).saturating_mul(i128::from(ms));
             record.sum = record.sum.saturating_add(sampled);
-            // The spans do not overlap, so that the weight is at most the window's length.
-            let ms = u32::try_from(ms).unwrap_or(u32::MAX);
             record.weight = record.weight.saturating_add(ms);
         }
     }
@@ -42,8 +41,12 @@ pub(crate) fn sample(state: &mut State, last: TimeMs, time: TimeMs) {
 
 /// Settles the markets of the futures that have expired, and returns them. Their positions are left to
 /// [`super::open::revalue`].
-pub(crate) fn expire(state: &mut State, time: TimeMs, events: &mut Vec<Event>) -> Vec<MarketId> {
-    let mut settled = Vec::new();
+pub(crate) fn expire(
+    state: &mut State,
+    time: TimeMs,
+    events: &mut Vec<Event>,
+) -> BTreeSet<MarketId> {
+    let mut settled = BTreeSet::new();
     for (market, _, max_price) in unsettled(state)
         .into_iter()
         .filter(|(_, expiry, _)| time >= *expiry)
@@ -57,10 +60,7 @@ pub(crate) fn expire(state: &mut State, time: TimeMs, events: &mut Vec<Event>) -
         record.pending_status = 0;
         record.status = status_number(MarketStatus::Settled);
         events.push(Event::Settled { market, price });
-        settled.push(market);
-    }
-    if !settled.is_empty() {
-        strand(state, &settled);
+        settled.insert(market);
     }
     settled
 }
@@ -84,7 +84,10 @@ fn index_or_mark(record: &MarkRecord) -> Ticks {
 }
 
 /// Lets the sweeps of this block and the next find the orders of markets that are settled now.
-fn strand(state: &mut State, settled: &[MarketId]) {
+pub(crate) fn strand(state: &mut State, settled: &BTreeSet<MarketId>) {
+    if settled.is_empty() {
+        return;
+    }
     state.groups.par_iter_mut().for_each(|group| {
         if !group.markets.iter().any(|market| settled.contains(market)) {
             return;

@@ -536,7 +536,7 @@ fn close_books(group: &mut GroupShard, floor: &Floor<'_>, out: &mut Matched) {
             levels,
             checksum,
         });
-        let status = floor.env.live(market).status;
+        let status = floor.env.status(market);
         let trades = matches!(status, MarketStatus::Open | MarketStatus::PostOnly);
         if trades && group.books.crossed(local) && !out.uneven.contains(&local) {
             out.crossed = out.crossed.saturating_add(1);

@@ -11,9 +11,11 @@ pub(crate) mod close;
 pub(crate) mod credit;
 pub(crate) mod expiry;
 pub(crate) mod linked;
+pub(crate) mod listing;
 pub(crate) mod matching;
 pub(crate) mod meeting;
 pub(crate) mod open;
+pub(crate) mod options;
 pub(crate) mod pegs;
 pub(crate) mod prices;
 pub(crate) mod quotes;
@@ -27,7 +29,8 @@ pub(crate) mod trim;
 pub(crate) mod unpack;
 
 use crate::accounts::{AccountRef, AccountShard};
-use crate::state::Chain;
+use crate::chain::Chain;
+use crate::prices::Prices;
 use ballast_risk::{LotRisk, Terms, worst_gain};
 use ballast_types::{
     Account, AccountId, ActionKey, ActionResult, Atoms, Class, Code, Event, GroupId, GroupKey,
@@ -47,10 +50,8 @@ pub(crate) struct Live {
 #[derive(Debug)]
 pub(crate) struct Env<'a> {
     pub(crate) chain: &'a Chain,
-    /// By market, at this block's marks.
-    pub(crate) risks: &'a [LotRisk],
-    /// By market.
-    pub(crate) live: &'a [Live],
+    /// Of this block.
+    pub(crate) prices: &'a Prices,
     pub(crate) height: u64,
     pub(crate) time: TimeMs,
     pub(crate) seed: Hash,
@@ -58,11 +59,16 @@ pub(crate) struct Env<'a> {
 
 impl Env<'_> {
     pub(crate) fn market(&self, id: MarketId) -> Option<(&MarketSpec, &LotRisk)> {
-        Some((self.chain.market(id)?, self.risks.get(id.index())?))
+        Some((self.chain.market(id)?, self.prices.risk(id, self.chain)?))
     }
 
     pub(crate) fn live(&self, id: MarketId) -> Live {
-        self.live.get(id.index()).copied().unwrap_or_default()
+        self.prices.live(id, self.chain)
+    }
+
+    /// As in [`Self::live`], without finding prices.
+    pub(crate) fn status(&self, id: MarketId) -> MarketStatus {
+        self.prices.status(id, self.chain)
     }
 
     pub(crate) fn ticket(&self, group: GroupId, master: AccountId) -> u128 {

@@ -1,39 +1,96 @@
 //! Pass 0: new statuses and prices take effect, accounts are revalued and flagged.
 
 use crate::accounts::AccountShard;
+use crate::chain::Chain;
 use crate::form::status_of;
 use crate::groups::GroupShard;
-use crate::passes::Env;
+use crate::passes::{Env, expiry, listing, options};
+use crate::prices::Prices;
 use crate::state::State;
-use ballast_risk::{LotRisk, Terms};
-use ballast_types::{Event, MarketId, MarketStatus};
+use ballast_risk::Terms;
+use ballast_types::{Event, GroupId, MarketId, MarketStatus, TimeMs};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// Word of the mark table that is 1 when a price or status is pending.
+/// Word of the mark table that tells what is pending: see below.
 pub(crate) const PENDING: usize = 3;
+/// A price of a market of the genesis.
+pub(crate) const PENDING_PRICE: u64 = 1;
+/// A status.
+pub(crate) const PENDING_STATUS: u64 = 2;
+/// A surface.
+pub(crate) const PENDING_SURFACE: u64 = 4;
 /// Word of the account table that counts flagged accounts.
 const FLAGGED: usize = 0;
 
-/// Pending statuses and prices take effect. Returns the markets whose mark moved.
-pub(crate) fn publish(state: &mut State, events: &mut Vec<Event>) -> Vec<MarketId> {
-    let mut moved = Vec::new();
-    match state.marks.words_mut().counters.get_mut(PENDING) {
-        Some(pending) if *pending > 0 => *pending = 0,
-        _ => return moved,
-    }
-    for slot in 0..state.marks.len() {
-        statuses(state, slot, events);
-    }
-    for slot in 0..state.marks.len() {
-        if prices(state, slot, events) {
-            moved.push(MarketId(slot));
+/// Takes samples of settlement prices; then what is pending takes effect, what has expired is settled,
+/// options are listed, and groups of which something changed are refreshed.
+pub(crate) fn open(
+    state: &mut State,
+    last: TimeMs,
+    (height, time): (u64, TimeMs),
+    events: &mut Vec<Event>,
+) -> Moves {
+    expiry::sample(state, last, time);
+    options::sample(state, last, time);
+    let pending = take_pending(state);
+    let mut prices = Prices::clone(&state.prices);
+    let mut moves = Moves::default();
+    if pending & PENDING_STATUS != 0 {
+        for slot in 0..state.marks.len() {
+            statuses(state, slot, &mut prices, events);
         }
     }
-    moved
+    if pending & PENDING_PRICE != 0 {
+        publish(state, &mut moves, events);
+    }
+    moves.settled = expiry::expire(state, time, events);
+    if pending & PENDING_SURFACE != 0 {
+        moves.refreshed.append(&mut options::publish(state, events));
+    }
+    let mut settled = options::expire(state, time, &mut prices, events);
+    moves.settled.append(&mut settled);
+    expiry::strand(state, &moves.settled);
+    let chain = Arc::clone(&state.chain);
+    let of = |market: &MarketId| chain.market(*market).map(|market| market.group);
+    moves.refreshed.extend(moves.settled.iter().filter_map(of));
+    let mut listed = listing::list(state, time, &mut prices, events);
+    moves.refreshed.append(&mut listed);
+    if height == 1 {
+        let groups = (0_u16..).map(GroupId).zip(&chain.spec.groups);
+        moves.refreshed.extend(groups.map(|(group, _)| group));
+    }
+    if pending != 0 || !moves.is_empty() {
+        state.linear_prices(&mut prices);
+        state.refresh(&moves.refreshed, time, &mut prices);
+        state.prices = Arc::new(prices);
+    }
+    moves
 }
 
-fn statuses(state: &mut State, slot: u32, events: &mut Vec<Event>) {
+fn take_pending(state: &mut State) -> u64 {
+    match state.marks.words_mut().counters.get_mut(PENDING) {
+        Some(pending) => std::mem::take(pending),
+        None => 0,
+    }
+}
+
+/// Pending prices take effect.
+fn publish(state: &mut State, moves: &mut Moves, events: &mut Vec<Event>) {
+    let chain = Arc::clone(&state.chain);
+    for (slot, market) in (0_u32..).zip(&chain.spec.markets) {
+        let before = events.len();
+        if prices(state, slot, events) {
+            moves.moved.insert(MarketId(slot));
+        }
+        if events.len() > before {
+            moves.refreshed.insert(market.group);
+        }
+    }
+}
+
+fn statuses(state: &mut State, slot: u32, prices: &mut Prices, events: &mut Vec<Event>) {
     let pending = state
         .marks
         .get(slot)
@@ -42,6 +99,12 @@ fn statuses(state: &mut State, slot: u32, events: &mut Vec<Event>) {
         && let Some(record) = state.marks.get_mut(slot)
     {
         (record.status, record.pending_status) = (status, 0);
+        let option = state.chain.option(MarketId(slot));
+        if let Some(option) = option
+            && let Some(option) = Arc::make_mut(&mut prices.options).get_mut(option)
+        {
+            option.status = status_of(status);
+        }
         events.push(Event::Status {
             market: MarketId(slot),
             status: status_of(status),
@@ -60,7 +123,7 @@ fn prices(state: &mut State, slot: u32, events: &mut Vec<Event>) -> bool {
     }
     if status_of(record.status) == MarketStatus::Suspended {
         if let Some(pending) = state.marks.words_mut().counters.get_mut(PENDING) {
-            *pending = 1;
+            *pending |= PENDING_PRICE;
         }
         return false;
     }
@@ -87,27 +150,36 @@ fn prices(state: &mut State, slot: u32, events: &mut Vec<Event>) -> bool {
 /// Terms of an account's open orders in a market that moved.
 type Moved = BTreeMap<(u32, MarketId), Terms>;
 
-/// Markets whose positions and open orders are worth something else than in the block before.
+/// What is worth something else than in the block before.
+#[derive(Debug, Default)]
 pub(crate) struct Moves {
-    /// Those whose mark moved.
-    pub(crate) moved: Vec<MarketId>,
+    /// Markets whose mark moved.
+    pub(crate) moved: BTreeSet<MarketId>,
     /// Those that are settled now: their positions are paid at the mark and end.
-    pub(crate) settled: Vec<MarketId>,
+    pub(crate) settled: BTreeSet<MarketId>,
+    /// Groups whose options and scenarios are new.
+    pub(crate) refreshed: BTreeSet<GroupId>,
 }
 
 impl Moves {
     pub(crate) fn is_empty(&self) -> bool {
-        self.moved.is_empty() && self.settled.is_empty()
+        self.moved.is_empty() && self.settled.is_empty() && self.refreshed.is_empty()
     }
 
-    fn contains(&self, market: MarketId) -> bool {
-        self.moved.contains(&market) || self.settled.contains(&market)
+    fn contains(&self, market: MarketId, chain: &Chain) -> bool {
+        let option = || {
+            let market = chain
+                .market(market)
+                .filter(|_| chain.option(market).is_some());
+            market.is_some_and(|market| self.refreshed.contains(&market.group))
+        };
+        self.moved.contains(&market) || self.settled.contains(&market) || option()
     }
 }
 
 /// Brings positions and open orders of the markets from the old marks to the new ones. Returns how
 /// many positions could not be settled, which the bounds of genesis make impossible.
-pub(crate) fn revalue(state: &mut State, moves: &Moves, old: &[LotRisk], env: &Env<'_>) -> u64 {
+pub(crate) fn revalue(state: &mut State, moves: &Moves, old: &Prices, env: &Env<'_>) -> u64 {
     if moves.is_empty() {
         return 0;
     }
@@ -137,13 +209,14 @@ fn order_terms(
     moves: &Moves,
     env: &Env<'_>,
 ) -> Vec<(crate::accounts::AccountRef, MarketId, Terms)> {
-    if !group.markets.iter().any(|market| moves.contains(*market)) {
+    let moved = |market: &MarketId| moves.contains(*market, env.chain);
+    if !moves.refreshed.contains(&group.group) && !group.markets.iter().any(moved) {
         return Vec::new();
     }
     let orders = group.orders.iter().map(|(_, order)| order);
     orders
         .filter(|order| order.remaining > 0 && !order.waiting())
-        .filter(|order| moves.contains(MarketId(order.market)))
+        .filter(|order| moved(&MarketId(order.market)))
         .map(|order| {
             let market = MarketId(order.market);
             let terms = env.terms(market, order.side(), order.price, order.remaining);
@@ -156,7 +229,7 @@ fn revalue_shard(
     shard: &mut AccountShard,
     moves: &Moves,
     terms: &Moved,
-    old: &[LotRisk],
+    old: &Prices,
     env: &Env<'_>,
 ) -> u64 {
     let mut failed: u64 = 0;
@@ -166,12 +239,15 @@ fn revalue_shard(
         };
         let (account, market) = (record.account, MarketId(record.market));
         let empty = record.size == 0 && record.open == 0;
-        if empty || !moves.contains(market) {
+        if empty || !moves.contains(market, env.chain) {
             continue;
         }
         let fresh = terms.get(&(account, market)).copied().unwrap_or_default();
-        let (Some(old), Some(new)) = (old.get(market.index()), env.risks.get(market.index()))
-        else {
+        let (before, now) = (
+            old.risk(market, env.chain),
+            env.prices.risk(market, env.chain),
+        );
+        let (Some(old), Some(new)) = (before, now) else {
             continue;
         };
         let settles = moves.settled.contains(&market);

@@ -104,7 +104,7 @@ pub(crate) fn reprice(group: &mut GroupShard, floor: &Floor<'_>, out: &mut Match
     }
     let markets: Vec<_> = (0_u32..).zip(group.markets.iter().copied()).collect();
     for (local, market) in markets {
-        let status = floor.env.live(market).status;
+        let status = floor.env.status(market);
         let takes = matches!(status, MarketStatus::Open | MarketStatus::PostOnly);
         if takes && !floor.collects(local) {
             reprice_market(group, floor, local, market, out);

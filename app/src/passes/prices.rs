@@ -23,7 +23,7 @@ pub(crate) fn check_prices(key: KeyId, prices: &[PriceUpdate], env: &Env<'_>) ->
     check_authority(key, env)?;
     for update in prices {
         let market = env.chain.market(update.market).ok_or(Code::UnknownMarket)?;
-        if env.live(update.market).status == MarketStatus::Settled {
+        if env.status(update.market) == MarketStatus::Settled {
             return Err(Code::MarketExpired);
         }
         let has = match market.kind {
@@ -45,7 +45,7 @@ pub(crate) fn check_status(
 ) -> Result<(), Code> {
     check_authority(key, env)?;
     env.chain.market(change.market).ok_or(Code::UnknownMarket)?;
-    let settled = env.live(change.market).status == MarketStatus::Settled;
+    let settled = env.status(change.market) == MarketStatus::Settled;
     if settled || change.status == MarketStatus::Settled {
         return Err(Code::MarketExpired);
     }
@@ -58,7 +58,9 @@ pub(crate) fn check_surface(key: KeyId, update: &SetSurface, env: &Env<'_>) -> R
     let group = env.chain.spec.groups.get(update.group.index());
     let group = group.ok_or(Code::UnknownMarket)?;
     let fits = |expiry: &ExpirySurface| {
-        (1..=MAX_FORWARD).contains(&expiry.forward) && expiry.rate.saturating_abs() <= ONE
+        (1..=MAX_FORWARD).contains(&expiry.forward)
+            && expiry.rate.saturating_abs() <= ONE
+            && expiry.expiry.is_multiple_of(1_000)
     };
     let count = update.expiries.len();
     if !(1..=surface::MAX_EXPIRIES).contains(&count) || !update.expiries.iter().all(fits) {
@@ -66,6 +68,14 @@ pub(crate) fn check_surface(key: KeyId, update: &SetSurface, env: &Env<'_>) -> R
     }
     let now = surface::secs(env.time);
     let next = ballast_risk::surface::Surface::new(surface::slices(&update.expiries), now);
-    next.map_err(|_| Code::BadSurface)?;
-    Ok(())
+    let next = next.map_err(|_| Code::BadSurface)?;
+    let unit = env.prices.unit(update.group);
+    let before = unit.and_then(|unit| unit.surface.as_ref());
+    match before.filter(|_| group.surface_cap > 0) {
+        Some(before) => before
+            .curves
+            .check_jump(&next, now, group.surface_cap)
+            .map_err(|_| Code::SurfaceJump),
+        None => Ok(()),
+    }
 }

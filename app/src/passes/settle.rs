@@ -62,7 +62,15 @@ impl Fill {
         shard.change(slot, self.market, risk, |record| {
             record.set_terms(record.terms().minus(terms));
             record.open = record.open.saturating_sub(self.lots);
-            if market.kind.is_derivative() {
+            if let MarketKind::Option { .. } = market.kind {
+                // The premium is paid at once.
+                let bought = match self.side {
+                    Side::Buy => self.lots,
+                    Side::Sell => 0_i64.saturating_sub(self.lots),
+                };
+                record.size = record.size.saturating_add(bought);
+                cash = cash.saturating_sub(notional(self.price, bought, market.tick_value));
+            } else if market.kind.is_derivative() {
                 let mut position = record.position();
                 let gain = position.fill(self.side, self.lots, self.price, market.tick_value);
                 (record.size, record.cost) = (position.size, position.cost);

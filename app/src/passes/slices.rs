@@ -23,7 +23,7 @@ pub(crate) fn due(group: &GroupShard, accounts: &[AccountShard], env: &Env<'_>) 
         return Vec::new();
     }
     let most = usize::try_from(env.chain.spec.limits.twap_slices).unwrap_or(usize::MAX);
-    let open = |market: &&MarketId| env.live(**market).status == MarketStatus::Open;
+    let open = |market: &&MarketId| env.status(**market) == MarketStatus::Open;
     let alive = |slot: &u32| {
         let record = group.orders.get(*slot);
         record.is_some_and(|record| !record.dead(env.time, env.height))

@@ -58,6 +58,9 @@ fn fire(group: &mut GroupShard, env: &Env<'_>) {
     let markets: Vec<_> = (0_u32..).zip(group.markets.iter().copied()).collect();
     let mut due = Vec::new();
     for (local, market) in markets {
+        if !group.watches(market) {
+            continue;
+        }
         for source in SOURCES {
             let x = price(group, local, market, source, env);
             if x == 0 {
@@ -84,6 +87,16 @@ fn fire(group: &mut GroupShard, env: &Env<'_>) {
     for slot in due {
         // Its record is there, for an index named it.
         let _ = group.make_due(slot);
+    }
+}
+
+impl GroupShard {
+    /// Whether an order of the market waits for a price. Prices of others are not asked for.
+    fn watches(&self, market: MarketId) -> bool {
+        let first = (market, PriceSource::Mark, false, Ticks::MIN, 0);
+        let mut stops = self.stops.range(first..);
+        let mut trailing = self.trailing.range((market, 0)..=(market, u64::MAX));
+        stops.next().is_some_and(|((of, ..), ())| of == market) || trailing.next().is_some()
     }
 }
 
@@ -152,7 +165,7 @@ fn entering(group: &GroupShard, accounts: &[AccountShard], env: &Env<'_>) -> Vec
         return Vec::new();
     }
     let most = usize::try_from(env.chain.spec.limits.triggered_orders).unwrap_or(usize::MAX);
-    let open = |market: &&MarketId| env.live(**market).status == MarketStatus::Open;
+    let open = |market: &&MarketId| env.status(**market) == MarketStatus::Open;
     let mut due: Vec<_> = group
         .markets
         .iter()

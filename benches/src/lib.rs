@@ -4,8 +4,8 @@
 pub mod flow;
 
 use ballast_types::{
-    Account, AssetId, AssetSpec, ChainSpec, GroupId, GroupSpec, Limits, MarketKind, MarketSpec,
-    Matching, Secret, Sharing,
+    Account, AssetId, AssetSpec, ChainSpec, GroupId, GroupSpec, Limits, MarginMode, MarketKind,
+    MarketSpec, Matching, Secret, Sharing,
 };
 
 /// Mark price of every market in ticks.
@@ -36,6 +36,9 @@ pub fn chain(chain_id: &str, groups: u16, secrets: &[Secret]) -> ChainSpec {
         tick: "0.1".into(),
         lot: "0.001".into(),
         tick_value: 1,
+        tick_price: 1,
+        lot_amount: 1_000_000,
+        tick_bands: Vec::new(),
         min_size: 1,
         max_size: 1 << 30,
         max_price: 1 << 40,
@@ -45,6 +48,7 @@ pub fn chain(chain_id: &str, groups: u16, secrets: &[Secret]) -> ChainSpec {
         maker_fee_ppm: 200,
         taker_fee_ppm: 500,
         initial_margin_ppm: 20_000,
+        minimum_margin_ppm: 0,
         maintenance_margin_ppm: 10_000,
         mark: MID,
         matching: Matching::Continuous,
@@ -62,6 +66,7 @@ pub fn chain(chain_id: &str, groups: u16, secrets: &[Secret]) -> ChainSpec {
         .map(|secret| (Account::new(secret.id(), 0), AssetId(0), 1_u128 << 80))
         .collect();
     balances.sort_unstable();
+    let margin = ballast_genesis::margin::preset("default").expect("a preset");
     ChainSpec {
         chain_id: chain_id.to_owned(),
         genesis_time: 1_000_000,
@@ -76,9 +81,16 @@ pub fn chain(chain_id: &str, groups: u16, secrets: &[Secret]) -> ChainSpec {
         groups: (0..groups)
             .map(|g| GroupSpec {
                 name: format!("G{g}"),
+                price_digits: 3,
+                volatility: 800_000_000_000_000,
+                surface_cap: 0,
+                margin: margin.clone(),
             })
             .collect(),
         markets: (0..groups).map(market).collect(),
+        series: Vec::new(),
+        margin_mode: MarginMode::Standard,
+        order_reserve_ppm: 0,
         price_authorities: secrets.iter().take(1).map(Secret::id).collect(),
         validators: vec![],
         balances,

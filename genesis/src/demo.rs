@@ -2,8 +2,7 @@
 
 use crate::{
     Genesis, GenesisAccount, GenesisAsset, GenesisBand, GenesisCadence, GenesisGroup,
-    GenesisLimits, GenesisMarket, GenesisSeries, GenesisValidator, Kind, MarginMode, Matching,
-    Number, Sharing, Span, Time,
+    GenesisMarket, GenesisSeries, GenesisValidator, Kind, Matching, Number, Sharing, Span, Time,
 };
 use ballast_types::{Account, KeyId, TimeMs};
 use std::collections::BTreeMap;
@@ -26,24 +25,21 @@ pub fn demo(
         denom: None,
         decimals,
     };
+    let usdc = asset("USDC", 6);
     Genesis {
-        limits: GenesisLimits::default(),
-        account_shards: 16,
-        margin_asset: "USDC".to_owned(),
         assets: vec![
-            asset("USDC", 6),
+            usdc.clone(),
             asset("BTC", 8),
             asset("ETH", 8),
             asset("AAPL", 0),
         ],
         groups: ["BTC", "ETH", "AAPL"].map(GenesisGroup::new).into(),
         markets: markets(),
-        series: vec![btc_options(), eth_options()],
-        margin_mode: MarginMode::Standard,
-        order_reserve: Number::new(5, 4),
+        series: vec![options("BTC"), eth_options()],
         price_authorities: vec![price_authority.to_string()],
         validators,
         accounts: accounts.iter().map(funded).collect(),
+        ..Genesis::new(usdc)
     }
 }
 
@@ -162,12 +158,7 @@ fn perpetual(underlying: &str) -> GenesisMarket {
     }
 }
 
-/// In dollars below 500, else in steps of 5, and in hundredths of a coin.
-fn btc_options() -> GenesisSeries {
-    options("BTC")
-}
-
-/// In dimes below 20, else in half dollars, and in tenths of a coin.
+/// Prices in dimes below 20, else in half dollars, and sizes in tenths.
 fn eth_options() -> GenesisSeries {
     GenesisSeries {
         tick: Number::new(1, 1),
@@ -183,7 +174,8 @@ fn eth_options() -> GenesisSeries {
     }
 }
 
-/// Options of three days, two Fridays, two months and a quarter, at 08:00 UTC.
+/// Options of three days, two Fridays, two months and a quarter, at 08:00 UTC. Prices are in dollars
+/// below 500, else in steps of 5, and sizes in hundredths.
 fn options(underlying: &str) -> GenesisSeries {
     let every = |hours: u64, offset: u64, count| GenesisCadence {
         every: Some(Span(hours.saturating_mul(HOUR_MS))),

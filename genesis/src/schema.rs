@@ -47,6 +47,26 @@ pub struct Genesis {
     pub accounts: Vec<GenesisAccount>,
 }
 
+impl Genesis {
+    /// An exchange in this asset without markets and validators, with all defaults.
+    pub fn new(margin_asset: GenesisAsset) -> Self {
+        Self {
+            limits: GenesisLimits::default(),
+            account_shards: default_account_shards(),
+            margin_asset: margin_asset.symbol.clone(),
+            assets: vec![margin_asset],
+            groups: Vec::new(),
+            markets: Vec::new(),
+            series: Vec::new(),
+            margin_mode: MarginMode::default(),
+            order_reserve: default_order_reserve(),
+            price_authorities: Vec::new(),
+            validators: Vec::new(),
+            accounts: Vec::new(),
+        }
+    }
+}
+
 /// An asset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

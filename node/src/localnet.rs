@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ballast_genesis::{GenesisValidator, Matching};
 use ballast_types::Account;
 use serde::{Deserialize, Serialize};
 
+use crate::actions::now_ms;
 use crate::cometbft::config::{Config, Indexer, Mempool, Peer};
 use crate::cometbft::home;
 use crate::cometbft::keys::NodeKeys;
@@ -134,6 +135,9 @@ pub struct Extras {
     /// markets
     #[arg(long, value_name = "TIME")]
     pub future: Option<Span>,
+    /// In a new network, list options that expire at each multiple of this time, before the others
+    #[arg(long, value_name = "TIME")]
+    pub option_expiry: Option<Span>,
     /// In a new network, let these markets trade in a batch at the end of each block
     #[arg(long, value_name = "SYMBOL,...", value_delimiter = ',')]
     pub batch: Vec<String>,
@@ -164,12 +168,18 @@ pub fn demo_genesis(
     let funded: Vec<_> = owners.iter().map(|owner| Account::new(*owner, 0)).collect();
     let authority = owners.first().copied().unwrap_or_default();
     let genesis = ballast_genesis::demo(&funded, authority, validators);
-    let mut file = GenesisFile::new(chain_id.to_owned(), SystemTime::now(), genesis);
+    let mut file = GenesisFile::new(chain_id.to_owned(), now_ms(), genesis);
     if let Some(lifetime) = extras.future {
         let lifetime = u64::try_from(lifetime.0.as_millis()).unwrap_or(u64::MAX);
         let expiry = file.genesis_time().saturating_add(lifetime);
         let market = ballast_genesis::demo_future(expiry);
         file.genesis.markets.push(market);
+    }
+    if let Some(period) = extras.option_expiry {
+        let period = u64::try_from(period.0.as_millis()).unwrap_or(u64::MAX);
+        for series in &mut file.genesis.series {
+            series.cadences.push(ballast_genesis::demo_cadence(period));
+        }
     }
     for symbol in &extras.batch {
         let mut markets = file.genesis.markets.iter_mut();
@@ -317,6 +327,7 @@ mod tests {
         let lifetime = Duration::from_secs(3600);
         let extras = Extras {
             future: Some(Span(lifetime)),
+            option_expiry: Some(Span(Duration::from_secs(20))),
             batch: vec!["ETH-PERP".to_owned()],
         };
         create(&home, &settings, &extras).expect("writes");
@@ -327,6 +338,10 @@ mod tests {
         assert_eq!(spec.validators.len(), 4);
         let expiry = spec.markets.last().and_then(|market| market.kind.expiry());
         assert_eq!(expiry, Some(spec.genesis_time + 3_600_000));
+        let soon = spec.genesis_time.next_multiple_of(20_000);
+        for series in &spec.series {
+            assert_eq!(series.expiries(spec.genesis_time - 1).first(), Some(&soon));
+        }
         let batch =
             |market: &&ballast_types::MarketSpec| market.matching == ballast_types::Matching::Batch;
         let batches: Vec<_> = spec.markets.iter().filter(batch).collect();

@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use ballast_genesis::{
-    Genesis, GenesisAccount, GenesisAsset, GenesisLimits, GenesisValidator, Number,
+    Genesis, GenesisAccount, GenesisAsset, GenesisValidator, Number, time,
 };
 use ballast_types::{Account, ChainSpec, KeyId};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::actions::now_ms;
 use crate::genesis_file::{self, Error, GenesisFile};
-use crate::rfc3339;
 
 /// Arguments of `genesis`.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "A genesis file is CometBFT's genesis.json with the exchange's genesis in \
-    its app_state, or that part alone. Groups, markets and limits are edited by hand and checked \
+    its app_state, or that part alone. Groups, markets, series and limits are edited by hand and checked \
     with `validate`. A typical sequence:\n\n  \
     ballast genesis new --demo --chain-id demo-1 --output genesis.json\n  \
     ballast genesis add-validator genesis.json --name v0 --consensus-key HEX --ingress-key HEX\n  \
@@ -56,8 +55,8 @@ struct New {
     /// File to write, which must not exist [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// List the demo markets: BTC and ETH spot and perpetuals, AAPL spot. Otherwise there is only
-    /// the margin asset USDC
+    /// List the demo markets: BTC and ETH spot, perpetuals and options, AAPL spot. Otherwise there
+    /// is only the margin asset USDC
     #[arg(long)]
     demo: bool,
     /// Account that gets plenty of every demo asset; may be repeated
@@ -138,7 +137,7 @@ fn write_new(new: New) -> Result<Option<Done>, Error> {
         empty()
     };
     genesis.price_authorities = new.price_authorities.iter().map(KeyId::to_string).collect();
-    let file = GenesisFile::new(new.chain_id.clone(), SystemTime::now(), genesis);
+    let file = GenesisFile::new(new.chain_id.clone(), now_ms(), genesis);
     file.validate_draft().map_err(|source| Error::Invalid {
         path: path.to_owned(),
         source,
@@ -161,21 +160,11 @@ fn write_new(new: New) -> Result<Option<Done>, Error> {
 
 /// An exchange in USDC without markets.
 fn empty() -> Genesis {
-    Genesis {
-        limits: GenesisLimits::default(),
-        account_shards: 16,
-        margin_asset: "USDC".to_owned(),
-        assets: vec![GenesisAsset {
-            symbol: "USDC".to_owned(),
-            denom: None,
-            decimals: 6,
-        }],
-        groups: Vec::new(),
-        markets: Vec::new(),
-        price_authorities: Vec::new(),
-        validators: Vec::new(),
-        accounts: Vec::new(),
-    }
+    Genesis::new(GenesisAsset {
+        symbol: "USDC".to_owned(),
+        denom: None,
+        decimals: 6,
+    })
 }
 
 fn validate(path: &Path) -> Result<Done, Error> {
@@ -186,10 +175,11 @@ fn validate(path: &Path) -> Result<Done, Error> {
     })?;
     let spec = validated.spec();
     let text = format!(
-        "{} is valid: {} assets, {} markets, {} validators, {} accounts",
+        "{} is valid: {} assets, {} markets, {} series, {} validators, {} accounts",
         path.display(),
         spec.assets.len(),
         spec.markets.len(),
+        spec.series.len(),
         spec.validators.len(),
         accounts(spec),
     );
@@ -197,10 +187,11 @@ fn validate(path: &Path) -> Result<Done, Error> {
     let value = json!({
         "valid": true,
         "chain_id": chain.map(|chain| &chain.chain_id),
-        "genesis_time": chain.map(|chain| rfc3339::format(chain.genesis_time)),
+        "genesis_time": chain.map(|chain| time::format(chain.genesis_time)),
         "assets": spec.assets.len(),
         "groups": spec.groups.len(),
         "markets": spec.markets.len(),
+        "series": spec.series.len(),
         "validators": spec.validators.len(),
         "accounts": accounts(spec),
     });

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ballast_genesis::time;
 use clap::Subcommand;
 
+use crate::actions::{millis, now_ms};
 use crate::api::Api;
 use crate::cmd::{Failure, block_on, start};
 use crate::cometbft::config::{DEFAULT_TIMEOUT_COMMIT, Mempool};
@@ -13,7 +15,6 @@ use crate::homes::{self, LocalnetHome};
 use crate::localnet::{self, Extras, Settings};
 use crate::network::Network;
 use crate::ports::{self, NodePorts};
-use crate::rfc3339;
 use crate::rpc;
 use crate::running_line;
 use crate::signals::StopSignals;
@@ -120,7 +121,8 @@ fn set_up(args: &Args, home: &LocalnetHome) -> Result<Settings, Failure> {
     }
     if args.extras != Extras::default() {
         return Err(format!(
-            "--future, --batch: the network in {} has its markets already; start over with --reset",
+            "--future, --option-expiry, --batch: the network in {} has its markets already; start over \
+             with --reset",
             home.path().display(),
         )
         .into());
@@ -252,8 +254,8 @@ async fn synced(client: &rpc::Client) -> Option<rpc::SyncInfo> {
 
 /// A time to come is this machine's clock being slow.
 fn is_fresh(sync: &rpc::SyncInfo) -> bool {
-    rfc3339::parse(&sync.latest_block_time)
-        .is_some_and(|time| time.elapsed().map_or(true, |age| age <= FRESH))
+    time::parse(&sync.latest_block_time)
+        .is_some_and(|time| now_ms().saturating_sub(time) <= millis(FRESH))
 }
 
 fn join(home: Option<PathBuf>, json: bool) -> Result<(), Failure> {

@@ -2,8 +2,9 @@
 
 use crate::Model;
 use crate::authorise::Request;
+use crate::book::fits_bands;
 use crate::margin::{Open, Rate};
-use crate::state::{Place, Stamp, reducible};
+use crate::state::{Place, Refusal, Stamp, reducible};
 use crate::{trigger, twap};
 use ballast_types::{
     Account, ActionKey, Atoms, Class, Code, Limits, LinkKind, LinkRule, Lots, MarketKind,
@@ -12,6 +13,8 @@ use ballast_types::{
 
 /// Largest position with all open orders of its market, in lots.
 const MAX_POSITION: i128 = 1 << 44;
+/// The same in 10^-9 of the underlying.
+const MAX_AMOUNT: i128 = 1 << 61;
 
 /// How the first order of an action is linked.
 #[derive(Clone, Debug)]
@@ -133,9 +136,10 @@ impl Model {
                     };
                     self.block.admitted.push(Entry { order, ..entry });
                 }
-                Err(code) => match entry.place {
-                    Some(place) => self.answer_code(place, code),
+                Err(refusal) => match entry.place {
+                    Some(place) => self.refuse(place, refusal),
                     None => {
+                        let code = refusal.code;
                         let name = format!("triggered order refused, {}", code.name());
                         self.coverage.count_if(entry.slice.is_none(), &name);
                         self.block.refused.push((entry, code));
@@ -146,12 +150,12 @@ impl Model {
     }
 
     /// All checks in their order. Returns how many lots are admitted.
-    pub(crate) fn admitted_lots(&mut self, entry: &Entry) -> Result<Lots, Code> {
+    pub(crate) fn admitted_lots(&mut self, entry: &Entry) -> Result<Lots, Refusal> {
         if let Some(old) = entry.replaces {
             let rests = self.state.orders.contains_key(&old);
             if !rests || self.is_replaced(old) {
                 self.coverage.count("keep entry without its old order");
-                return Err(Code::UnknownOrder);
+                return Err(Code::UnknownOrder.into());
             }
         }
         let order = &entry.order;
@@ -176,14 +180,18 @@ impl Model {
         }
         let position = self.state.position(entry.account, order.market);
         if order.reduce_only && reducible(position, order.side) == 0 {
-            return Err(Code::ReduceOnly);
+            return Err(Code::ReduceOnly.into());
         }
         let before = self.open_orders(entry.account);
         let rest = self.without_replaced(entry);
         let here = rest.iter().filter(|open| open.market == order.market);
         let open: i128 = here.map(|open| i128::from(open.lots)).sum();
-        if i128::from(position).abs() + open + i128::from(order.size) > MAX_POSITION {
-            return Err(Code::PositionLimit);
+        let most = i128::from(position).abs() + open + i128::from(order.size);
+        let lot = i128::from(self.spec.markets[order.market.index()].lot_amount);
+        let amount = most * lot > MAX_AMOUNT;
+        self.coverage.count_if(amount, "amount beyond the limit");
+        if most > MAX_POSITION || amount {
+            return Err(Code::PositionLimit.into());
         }
         let lots = self.covered_by_base(entry, &rest)?;
         self.covered_by_margin(entry, lots, &before, &rest)
@@ -205,7 +213,9 @@ impl Model {
             }
             MarketStatus::PostOnly | MarketStatus::Open | MarketStatus::Auction => {}
         }
-        if !(1..=market.max_price).contains(&order.price) {
+        if !(1..=market.max_price).contains(&order.price)
+            || !fits_bands(&market.tick_bands, order.price)
+        {
             return Err(Code::BadPrice);
         }
         if !entry.again {
@@ -241,21 +251,23 @@ impl Model {
         }
     }
 
-    /// How far the limit may lie beyond the mark, or beyond the index of a spot market.
+    /// How far the limit may lie beyond the mark, or beyond the index of a spot market: a part of
+    /// that, of an option a part of the index.
     fn check_band(&mut self, entry: &Entry) -> Result<(), Code> {
         let order = &entry.order;
         let market = &self.spec.markets[order.market.index()];
-        let reference = match market.kind {
-            MarketKind::Perpetual | MarketKind::Future { .. } => {
-                self.state.marks[order.market.index()]
-            }
-            MarketKind::Spot { .. } => self.state.indexes[order.market.index()],
+        let mark = self.state.marks[order.market.index()];
+        let index = self.state.indexes[order.market.index()];
+        let (reference, of) = match market.kind {
+            MarketKind::Perpetual | MarketKind::Future { .. } => (mark, mark),
+            MarketKind::Spot { .. } => (index, index),
+            MarketKind::Option { .. } => (mark, index),
         };
         if entry.waits() || market.price_band_ppm == 0 || reference == 0 {
             return Ok(());
         }
         let (price, reference) = (i128::from(order.price), i128::from(reference));
-        let width = reference * i128::from(market.price_band_ppm) / 1_000_000;
+        let width = i128::from(of) * i128::from(market.price_band_ppm) / 1_000_000;
         let outside = match order.side {
             Side::Buy => price > reference + width,
             Side::Sell => price < reference - width,
@@ -352,7 +364,7 @@ impl Model {
     }
 
     /// Spot asks are sold from what is free of the base asset.
-    fn covered_by_base(&mut self, entry: &Entry, rest: &[Open]) -> Result<Lots, Code> {
+    fn covered_by_base(&mut self, entry: &Entry, rest: &[Open]) -> Result<Lots, Refusal> {
         let MarketKind::Spot { base, lot_atoms } =
             self.spec.markets[entry.order.market.index()].kind
         else {
@@ -364,7 +376,8 @@ impl Model {
         }
         let enough = Lots::try_from(free / lot_atoms).expect("less than the order's lots");
         if entry.order.tif != TimeInForce::Ioc || enough <= 0 {
-            return Err(Code::InsufficientBalance);
+            let missing = Atoms::from(entry.order.size) * lot_atoms - free;
+            return Err(Refusal::short_of(Code::InsufficientBalance, missing));
         }
         self.coverage.count("IOC ask cut to the free balance");
         Ok(enough)
@@ -376,18 +389,20 @@ impl Model {
         lots: Lots,
         before: &[Open],
         rest: &[Open],
-    ) -> Result<Lots, Code> {
+    ) -> Result<Lots, Refusal> {
         let account = entry.account;
         let equity = self.equity(account);
-        let under_maintenance = equity < self.held(account);
-        let fits = |lots| {
+        let held = self.held(account);
+        let under_maintenance = equity < held;
+        let initial = |lots| {
             let new = Open {
                 lots,
                 ..entry.open()
             };
             let with: Vec<Open> = rest.iter().chain([&new]).copied().collect();
-            equity >= self.requirement(account, Rate::Initial, &with)
+            self.requirement(account, Rate::Initial, &with)
         };
+        let fits = |lots| equity >= initial(lots);
         let reduces = |lots| {
             self.is_risk_reducing(
                 account,
@@ -426,25 +441,26 @@ impl Model {
             }
         }
         Err(if under_maintenance {
-            Code::UnderMaintenance
+            Refusal::short_of(Code::UnderMaintenance, held - equity)
         } else {
-            Code::InsufficientMargin
+            Refusal::short_of(Code::InsufficientMargin, initial(lots) - equity)
         })
     }
 }
 
-/// The largest number from 0 to `most` that fits, when everything below one that fits does too.
+/// The largest number from 0 to `most` that fits, when everything below one that fits does too;
+/// else what this search comes to.
 fn largest(most: Lots, fits: impl Fn(Lots) -> bool) -> Lots {
-    let (mut fitting, mut above) = (0, most + 1);
-    while above - fitting > 1 {
-        let middle = fitting + (above - fitting) / 2;
+    let (mut low, mut high) = (0, most);
+    while low < high {
+        let middle = (low + high + 1) / 2;
         if fits(middle) {
-            fitting = middle;
+            low = middle;
         } else {
-            above = middle;
+            high = middle - 1;
         }
     }
-    fitting
+    low
 }
 
 /// Size and displayed size of a new order.
@@ -463,7 +479,8 @@ fn is_good_peg(order: &Order, market: &MarketSpec) -> bool {
     let offsets = -market.max_price..=market.max_price;
     let may = order.post_only == PostOnly::Slide
         && !order.waits()
-        && market.matching == Matching::Continuous;
+        && market.matching == Matching::Continuous
+        && market.tick_bands.is_empty();
     order
         .peg
         .is_none_or(|peg| may && offsets.contains(&peg.offset))

@@ -3,6 +3,7 @@
 use crate::Model;
 use crate::admit::{Entry, check_max_fills};
 use crate::authorise::Request;
+use crate::book::fits_bands;
 use crate::state::{PlacedOrder, part_of};
 use ballast_types::{
     Amend, Code, GroupId, Lots, OrderId, OrderRef, PostOnly, Quotes, Removal, ticket,
@@ -39,7 +40,7 @@ impl Model {
                 Change::Quotes(quotes) => entries.extend(self.quote(quotes, &request.with(()))),
                 Change::Amend(amend) => match self.amend(&request.with(*amend)) {
                     Ok(entry) => entries.extend(entry),
-                    Err(code) => self.answer_code(request.place, code),
+                    Err(code) => self.refuse(request.place, code),
                 },
             }
         }
@@ -55,7 +56,9 @@ impl Model {
             return Err(Code::OrderLinked);
         }
         let market = &self.spec.markets[order.market.index()];
-        if !(1..=market.max_price).contains(&amend.price) {
+        if !(1..=market.max_price).contains(&amend.price)
+            || !fits_bands(&market.tick_bands, amend.price)
+        {
             return Err(Code::BadPrice);
         }
         if !(market.min_size..=market.max_size).contains(&amend.size) {

@@ -4,8 +4,8 @@ use crate::Model;
 use crate::settle::Before;
 use crate::state::PlacedOrder;
 use ballast_types::{
-    Event, GroupId, Lots, MarketId, MarketKind, MarketStatus, Matching, OrderId, Removal,
-    SelfTrade, Sharing, Side, Ticks, TimeInForce,
+    Event, GroupId, Lots, MarketId, MarketStatus, Matching, OrderId, Removal, SelfTrade, Sharing,
+    Side, Ticks, TimeInForce,
 };
 use std::collections::VecDeque;
 
@@ -99,7 +99,7 @@ impl Model {
                 }
                 Some(clearing)
                     if status == MarketStatus::Auction
-                        && self.book_event(market, before.levels(market)).is_some() =>
+                        && self.book_event(market, &before.levels(market)).is_some() =>
                 {
                     self.coverage.count("indicative auction");
                     self.tell_auction(market, clearing, 0);
@@ -166,9 +166,9 @@ impl Model {
     fn auction_reference(&self, market: MarketId) -> Ticks {
         let at = market.index();
         match self.spec.markets[at].kind {
-            MarketKind::Perpetual | MarketKind::Future { .. } => self.state.marks[at],
-            MarketKind::Spot { .. } if self.state.lasts[at] != 0 => self.state.lasts[at],
-            MarketKind::Spot { .. } => self.state.indexes[at],
+            kind if kind.is_derivative() => self.state.marks[at],
+            _ if self.state.lasts[at] != 0 => self.state.lasts[at],
+            _ => self.state.indexes[at],
         }
     }
 
@@ -388,8 +388,8 @@ impl Model {
         }
         let spec = &self.spec.markets[maker.market.index()];
         for (order, fee) in [(maker, spec.maker_fee_ppm), (taker, spec.taker_fee_ppm)] {
-            let price = auction.price;
-            let most = self.allowed_lots(order.account, order.market, order.side, price, fee);
+            let fill = order.fill_of(order.side, lots);
+            let most = self.allowed_lots(order.account, &fill, fee);
             lots = lots.min(most);
             if lots == 0 {
                 self.drop_party(auction, order, Removal::Uncovered);

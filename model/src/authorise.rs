@@ -4,11 +4,12 @@ use crate::Model;
 use crate::admit::Entry;
 use crate::amend::Change;
 use crate::open::Unpacked;
-use crate::state::{Master, Place, atoms};
+use crate::state::{Master, Place, Refusal, atoms};
+use crate::surface::Published;
 use ballast_types::{
-    Account, AccountId, Action, ActionKey, Atoms, Cancel, Code, Event, KeyId, MarketId,
-    MarketStatus, Order, PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus, SetProtection,
-    TimeMs, Transfer, Tx, TxKey, account_shard,
+    Account, AccountId, Action, ActionKey, Atoms, Cancel, Code, Event, GroupId, KeyId, MarketId,
+    MarketKind, MarketStatus, Order, PriceKind, PriceUpdate, Scheme, SetAgent, SetMarketStatus,
+    SetProtection, TimeMs, Transfer, Tx, TxKey, account_shard,
 };
 
 /// Largest amount of a transfer, and largest notional of an agent.
@@ -35,6 +36,7 @@ pub(crate) struct Intents {
     pub(crate) transfers: Vec<Request<Transfer>>,
     pub(crate) prices: Vec<(ActionKey, Vec<PriceUpdate>)>,
     pub(crate) statuses: Vec<(ActionKey, SetMarketStatus)>,
+    pub(crate) surfaces: Vec<(ActionKey, GroupId, Published)>,
     pub(crate) cancels: Vec<Request<Cancel>>,
     pub(crate) protections: Vec<Request<SetProtection>>,
     pub(crate) changes: Vec<Request<Change>>,
@@ -145,13 +147,13 @@ impl Model {
             let taken = self.take_token(tx.account.master, action);
             tokens_taken |= taken;
             let free = matches!(action, Action::Cancel(_) | Action::CancelAfter(_));
-            let code = if taken || free {
+            let done = if taken || free {
                 self.act(action, &request, intents)
             } else {
-                Err(Code::RateLimited)
+                Err(Code::RateLimited.into())
             };
-            if let Err(code) = code {
-                self.answer_code(request.place, code);
+            if let Err(refusal) = done {
+                self.refuse(request.place, refusal);
             }
         }
         let master = self.master(tx.account.master);
@@ -204,10 +206,10 @@ impl Model {
         action: &Action,
         request: &Request<()>,
         intents: &mut Intents,
-    ) -> Result<(), Code> {
+    ) -> Result<(), Refusal> {
         let by_agent = request.agent.is_some();
         match action {
-            Action::Order(order) => self.order(order, request, intents),
+            Action::Order(order) => Ok(self.order(order, request, intents)?),
             Action::Amend(amend) => {
                 let group = match amend.order {
                     ballast_types::OrderRef::Id(id) => id.group(),
@@ -227,8 +229,8 @@ impl Model {
                 intents.cancels.push(request.with(*cancel));
                 Ok(())
             }
-            Action::Scale(scale) => self.scale(scale, request, intents),
-            Action::Linked(linked) => self.linked(linked, request, intents),
+            Action::Scale(scale) => Ok(self.scale(scale, request, intents)?),
+            Action::Linked(linked) => Ok(self.linked(linked, request, intents)?),
             Action::Quotes(quotes) => {
                 self.check_quotes(quotes, request)?;
                 self.coverage.count_if(by_agent, "quotes of an agent");
@@ -245,16 +247,16 @@ impl Model {
             }
             Action::CancelAfter(timeout) => {
                 self.coverage.count_if(by_agent, "agent sets CancelAfter");
-                self.cancel_after(request.account, *timeout)
+                Ok(self.cancel_after(request.account, *timeout)?)
             }
-            _ if by_agent => Err(Code::AgentScope),
+            _ if by_agent => Err(Code::AgentScope.into()),
             Action::Transfer(transfer) => {
                 self.debit(request.account, transfer)?;
                 intents.transfers.push(request.with(*transfer));
                 Ok(())
             }
-            Action::SetAgent(agent) => self.set_agent(request.account.master, agent),
-            Action::RemoveAgent(key) => self.remove_agent(request.account.master, *key),
+            Action::SetAgent(agent) => Ok(self.set_agent(request.account.master, agent)?),
+            Action::RemoveAgent(key) => Ok(self.remove_agent(request.account.master, *key)?),
             Action::SetPrices(prices) => {
                 self.check_prices(request.key.key, prices)?;
                 intents.prices.push((request.key, prices.clone()));
@@ -265,10 +267,17 @@ impl Model {
                 intents.statuses.push((request.key, *change));
                 Ok(())
             }
+            Action::SetMarginMode(mode) => self.set_margin_mode(request.account, *mode),
+            Action::SetSurface(surface) => {
+                let published = self.check_surface(request.key.key, surface)?;
+                let proposal = (request.key, surface.group, published);
+                intents.surfaces.push(proposal);
+                Ok(())
+            }
         }
     }
 
-    pub(crate) fn check_group(&self, group: ballast_types::GroupId) -> Result<(), Code> {
+    pub(crate) fn check_group(&self, group: GroupId) -> Result<(), Code> {
         self.spec
             .groups
             .get(group.index())
@@ -360,7 +369,7 @@ impl Model {
         Ok(())
     }
 
-    fn check_price_authority(&self, key: KeyId) -> Result<(), Code> {
+    pub(crate) fn check_price_authority(&self, key: KeyId) -> Result<(), Code> {
         if self.spec.price_authorities.contains(&key) {
             Ok(())
         } else {
@@ -376,7 +385,11 @@ impl Model {
                 self.coverage.count("price for a settled market");
                 return Err(Code::MarketExpired);
             }
-            let has_price = market.kind.is_derivative() || update.kind == PriceKind::Index;
+            let has_price = match market.kind {
+                MarketKind::Option { .. } => false,
+                MarketKind::Spot { .. } => update.kind == PriceKind::Index,
+                MarketKind::Perpetual | MarketKind::Future { .. } => true,
+            };
             if !has_price || !(1..=market.max_price).contains(&update.price) {
                 return Err(Code::BadPrice);
             }
@@ -484,5 +497,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Quotes(_) => "action Quotes",
         Action::SetProtection(_) => "action SetProtection",
         Action::Linked(_) => "action Linked",
+        Action::SetMarginMode(_) => "action SetMarginMode",
+        Action::SetSurface(_) => "action SetSurface",
     }
 }

@@ -35,6 +35,15 @@ impl Model {
         crosses.then_some(best)
     }
 
+    /// The price itself, or the nearest behind it (below for a bid) that fits the market's bands.
+    pub(crate) fn fitting(&self, market: MarketId, side: Side, price: Ticks) -> Ticks {
+        let bands = &self.spec.markets[market.index()].tick_bands;
+        match side {
+            Side::Buy => at_or_below(bands, price),
+            Side::Sell => at_or_above(bands, price),
+        }
+    }
+
     /// The levels of a market as the book shows them, the best first.
     pub fn levels(&self, market: MarketId) -> Levels {
         let side = |side| {
@@ -122,6 +131,40 @@ impl Model {
     }
 }
 
+/// The band of a price: where it begins, and its step.
+fn band(bands: &[(Ticks, Ticks)], price: Ticks) -> (Ticks, Ticks) {
+    let reached = bands.iter().rev().find(|(begin, _)| *begin <= price);
+    reached.copied().unwrap_or((Ticks::MIN, 1))
+}
+
+/// Whether a price is one that bands allow.
+pub(crate) fn fits_bands(bands: &[(Ticks, Ticks)], price: Ticks) -> bool {
+    price % band(bands, price).1 == 0
+}
+
+fn at_or_below(bands: &[(Ticks, Ticks)], mut price: Ticks) -> Ticks {
+    loop {
+        let (begin, step) = band(bands, price);
+        let fits = price - price.rem_euclid(step);
+        if fits >= begin {
+            return fits;
+        }
+        price = begin - 1;
+    }
+}
+
+fn at_or_above(bands: &[(Ticks, Ticks)], mut price: Ticks) -> Ticks {
+    loop {
+        let (_, step) = band(bands, price);
+        let fits = price + (-price).rem_euclid(step);
+        let next = bands.iter().map(|(begin, _)| *begin);
+        match next.filter(|begin| price < *begin).min() {
+            Some(begin) if begin <= fits => price = begin,
+            _ => return fits,
+        }
+    }
+}
+
 fn changed(
     side: Side,
     before: &[(Ticks, Lots)],
@@ -172,6 +215,26 @@ mod tests {
     #[test]
     fn crc32_of_the_check_string() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn prices_move_to_the_nearest_that_fits_its_band() {
+        let bands = [(100, 5), (1_000, 30)];
+        for (price, below, above) in [
+            (0, 0, 0),
+            (99, 99, 99),
+            (100, 100, 100),
+            (101, 100, 105),
+            (999, 995, 1_020),
+            (1_000, 995, 1_020),
+            (1_020, 1_020, 1_020),
+            (1_021, 1_020, 1_050),
+        ] {
+            assert_eq!(at_or_below(&bands, price), below, "{price}");
+            assert_eq!(at_or_above(&bands, price), above, "{price}");
+            assert_eq!(fits_bands(&bands, price), below == above, "{price}");
+            assert_eq!(at_or_below(&[], price), price);
+        }
     }
 
     #[test]

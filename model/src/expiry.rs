@@ -3,10 +3,11 @@
 use crate::Model;
 use crate::state::Position;
 use ballast_types::{
-    Account, Atoms, Event, MarketId, MarketStatus, SETTLEMENT_WINDOW_MS, Ticks, TimeMs,
+    Account, Atoms, Event, MarketId, MarketKind, MarketStatus, SETTLEMENT_WINDOW_MS, Ticks, TimeMs,
 };
 
-/// Index times milliseconds, and those milliseconds, of a future so far.
+/// Index times milliseconds, and those milliseconds, of a future or of the options of an expiry so
+/// far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Samples {
     pub(crate) sum: Atoms,
@@ -23,12 +24,15 @@ impl Model {
         let markets = self.markets().zip(&self.spec.markets);
         markets
             .filter(|(market, _)| !self.is_settled(*market))
-            .filter_map(|(market, spec)| Some((market, spec.kind.expiry()?)))
+            .filter_map(|(market, spec)| match spec.kind {
+                MarketKind::Future { expiry } => Some((market, expiry)),
+                _ => None,
+            })
             .collect()
     }
 
     /// The index, or the mark while there is none.
-    fn index_or_mark(&self, market: MarketId) -> Ticks {
+    pub(crate) fn index_or_mark(&self, market: MarketId) -> Ticks {
         match self.state.indexes[market.index()] {
             0 => self.state.mark(market),
             index => index,
@@ -53,6 +57,7 @@ impl Model {
             };
             self.coverage.count_if(within > 0, name);
         }
+        self.sample_options(last);
         self.state.time = time;
     }
 
@@ -109,6 +114,8 @@ impl Model {
             self.coverage
                 .count_if(deficit, "deficit made by settlement");
         }
+        let group = self.group_of(market);
+        self.block.stale.insert(group);
         self.block.events.push(Event::Settled { market, price });
     }
 

@@ -182,6 +182,7 @@ impl Model {
             let settings = &protection.settings;
             if !within(settings.notional, protection.notional)
                 || !within(settings.delta, protection.delta)
+                || !within(settings.vega, protection.vega)
             {
                 return Err(format!("a protection was passed: {protection:?}"));
             }

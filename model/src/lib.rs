@@ -1,10 +1,12 @@
 //! The naive exchange: the rules of `docs/execution.md` once more, written for reading.
 //!
 //! It keeps plain maps, runs in sequence, and computes every figure from orders and positions
-//! whenever it needs it. The fast application is compared with it block by block. It depends on
-//! `ballast-types` only, so that the two share encodings and nothing that decides.
+//! whenever it needs it. The fast application is compared with it block by block. The two share
+//! encodings, and the pricing and scenarios of `ballast-risk`, which reference vectors judge; what is
+//! fed to them, and what is made of their figures, each decides by itself.
 //!
-//! One file per pass: `open` with `expiry`, `sweep` and `trigger`, `authorise` with `transfer`, `scale` and
+//! One file per pass: `open` with `expiry`, `surface`, `option`, `listing`, `unit`, `sweep` and
+//! `trigger`, `authorise` with `transfer`, `scale` and
 //! `linked`, `cancel` and `amend` with `quote`, `admit`, `matching` with `meeting`, `protect`, `link`,
 //! `peg`, `twap` and `auction`, `settle`; `margin` holds the formulas that they share.
 #![forbid(unsafe_code)]
@@ -21,34 +23,41 @@ mod expiry;
 mod invariants;
 mod link;
 mod linked;
+mod listing;
 mod margin;
 mod matching;
 mod meeting;
 mod open;
+mod option;
 mod peg;
+mod portfolio;
 mod protect;
 mod quote;
 mod scale;
 mod settle;
 mod state;
+mod surface;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod transfer;
 mod trigger;
 mod twap;
+mod unit;
 pub mod workload;
 
 pub use coverage::Coverage;
 pub use link::Link;
+pub use listing::Ladder;
 pub use margin::Margin;
+pub use option::OptionLot;
 pub use protect::Protection;
 pub use state::{PlacedOrder, WaitingOrder};
 pub use twap::Schedule;
 
 use ballast_types::{
-    Account, AssetId, Atoms, BlockEvents, ChainSpec, Hash, Lots, MarketId, MarketStatus, OrderId,
-    Side, Ticks, TimeMs,
+    Account, AssetId, Atoms, BlockEvents, ChainSpec, GroupId, Hash, Lots, MarginMode, MarketId,
+    MarketStatus, OrderId, Side, Ticks, TimeMs,
 };
 use state::{Block, Position, State};
 use std::collections::BTreeMap;
@@ -103,6 +112,7 @@ impl Model {
         self.credit(intents.transfers);
         self.propose_prices(intents.prices);
         self.propose_statuses(intents.statuses);
+        self.propose_surfaces(intents.surfaces);
         self.cancel(intents.cancels);
         self.set_protections(intents.protections);
         let mut entries = self.change(intents.changes);
@@ -160,7 +170,7 @@ impl Model {
         &self.state.accounts
     }
 
-    /// Mark prices by market; zero for spot.
+    /// Mark prices by market; zero for spot, and for options of a group without an index.
     pub fn marks(&self) -> &[Ticks] {
         &self.state.marks
     }
@@ -173,6 +183,30 @@ impl Model {
     /// Prices of the last trades by market; zero is none.
     pub fn lasts(&self) -> &[Ticks] {
         &self.state.lasts
+    }
+
+    /// Margin mode of an account.
+    pub fn margin_mode(&self, account: Account) -> MarginMode {
+        let modes = &self.state.modes;
+        modes
+            .get(&account)
+            .copied()
+            .unwrap_or(self.spec.margin_mode)
+    }
+
+    /// The chain, with the options that are listed among its markets.
+    pub fn spec(&self) -> &ChainSpec {
+        &self.spec
+    }
+
+    /// What each series, by its place, has listed of each expiry.
+    pub fn ladders(&self) -> &BTreeMap<(usize, TimeMs), Ladder> {
+        &self.state.ladders
+    }
+
+    /// Block time of the last refresh of a group; zero is never.
+    pub fn refreshed(&self, group: GroupId) -> TimeMs {
+        self.state.refreshed.get(&group).copied().unwrap_or(0)
     }
 
     /// What each market takes.

@@ -4,7 +4,7 @@ use crate::Model;
 use crate::admit::{Entry, LinkTerms};
 use crate::authorise::{Intents, Request};
 use crate::link::Link;
-use crate::state::{Place, part_of};
+use crate::state::{Place, Refusal, part_of};
 use ballast_types::{Code, GroupId, LinkKind, LinkRule, Linked, Lots, Order, OrderId, PartResult};
 
 impl Model {
@@ -50,14 +50,19 @@ impl Model {
     }
 
     /// One order of an action gets its code, and each other the one that says so.
-    fn refuse_link(&mut self, place: Place, orders: usize, at: usize, code: Code) {
+    fn refuse_link(&mut self, place: Place, orders: usize, at: usize, refusal: impl Into<Refusal>) {
+        let refusal = refusal.into();
         for part in 0..orders {
-            let code = if part == at { code } else { Code::LinkRefused };
+            let refusal = if part == at {
+                refusal
+            } else {
+                Code::LinkRefused.into()
+            };
             let place = Place {
                 part: Some(part),
                 ..place
             };
-            self.answer_code(place, code);
+            self.refuse(place, refusal);
         }
     }
 
@@ -74,23 +79,23 @@ impl Model {
                 };
                 self.block.admitted.push(Entry { order, ..entry });
             }
-            Err((at, code)) => {
+            Err((at, refusal)) => {
                 let place = entry.place.expect("an action has a result");
                 self.coverage
                     .count_if(at == 0, "first order of a link refused");
                 self.coverage.count_if(at > 0, "leg of a link refused");
-                self.refuse_link(place, 1 + entry.legs().len(), at, code);
+                self.refuse_link(place, 1 + entry.legs().len(), at, refusal);
             }
         }
     }
 
     /// Lots of the first order, or which order is refused. Legs count from when they are judged.
-    fn judge_linked(&mut self, entry: &Entry) -> Result<Lots, (usize, Code)> {
+    fn judge_linked(&mut self, entry: &Entry) -> Result<Lots, (usize, Refusal)> {
         for (at, leg) in (1..).zip(entry.legs()) {
-            self.admitted_lots(leg).map_err(|code| (at, code))?;
+            self.admitted_lots(leg).map_err(|refusal| (at, refusal))?;
             self.block.admitted.push(leg.clone());
         }
-        self.admitted_lots(entry).map_err(|code| (0, code))
+        self.admitted_lots(entry).map_err(|refusal| (0, refusal))
     }
 
     /// Pass 4: the legs wait, and the first order enters, if there is room for all that wait.

@@ -1,9 +1,10 @@
-//! Values per lot, requirement, equity, and the rules about risk that are made of them.
+//! Values per lot, requirement, equity, and the rules about risk that are made of them. `portfolio`
+//! has what differs in Portfolio mode.
 
 use crate::Model;
 use crate::state::{PlacedOrder, reducible, sign};
 use ballast_types::{
-    Account, AssetId, Atoms, Lots, MarketId, MarketKind, MarketSpec, OrderId, Side, Ticks,
+    Account, AssetId, Atoms, Lots, MarginMode, MarketId, MarketKind, OrderId, Side, Ticks,
 };
 
 /// Which margin rate a requirement is computed with.
@@ -25,7 +26,9 @@ pub(crate) struct Open {
 /// Figures of an account, in atoms of the margin asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Margin {
-    /// Balance and unrealised profit.
+    /// How it is computed.
+    pub mode: MarginMode,
+    /// Balance, unrealised profit and value of options; in Portfolio mode of spot too.
     pub equity: Atoms,
     /// Initial requirement, with open orders.
     pub initial: Atoms,
@@ -42,16 +45,38 @@ pub(crate) fn up(x: Atoms, ppm: Atoms) -> Atoms {
     -(-x * ppm).div_euclid(1_000_000)
 }
 
-/// Fee of one lot at `price`; negative is a rebate.
-pub(crate) fn fee(market: &MarketSpec, price: Ticks, ppm: i32) -> Atoms {
-    up(Atoms::from(price) * market.tick_value, Atoms::from(ppm))
+/// What a long lot and a short lot need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PerLot {
+    long: Atoms,
+    short: Atoms,
 }
+
+impl PerLot {
+    /// Of the lots that an order on `side` buys or sells.
+    fn of(self, side: Side) -> Atoms {
+        match side {
+            Side::Buy => self.long,
+            Side::Sell => self.short,
+        }
+    }
+
+    /// What a position needs.
+    fn position(self, lots: Lots) -> Atoms {
+        let lots = Atoms::from(lots);
+        (self.long * lots).max(-self.short * lots)
+    }
+}
+
+/// Largest part of the price that the fee of an option takes, in millionths.
+const OPTION_FEE_PPM: Atoms = 125_000;
 
 impl Model {
     /// The figures of an account at the current marks.
     pub fn margin(&self, account: Account) -> Margin {
         let open = self.open_orders(account);
         Margin {
+            mode: self.margin_mode(account),
             equity: self.equity(account),
             initial: self.requirement(account, Rate::Initial, &open),
             maintenance: self.requirement(account, Rate::Maintenance, &open),
@@ -60,69 +85,126 @@ impl Model {
         }
     }
 
+    /// Fee of one lot at `price`; negative is a rebate.
+    pub(crate) fn fee(&self, market: MarketId, price: Ticks, ppm: i32) -> Atoms {
+        let spec = &self.spec.markets[market.index()];
+        let (paid, ppm) = (Atoms::from(price) * spec.tick_value, Atoms::from(ppm));
+        match spec.kind {
+            MarketKind::Option { .. } => {
+                let of_index = up(self.option_lot(market).underlying, ppm);
+                of_index.min(up(paid, OPTION_FEE_PPM))
+            }
+            _ => up(paid, ppm),
+        }
+    }
+
     /// Value of one lot at the mark; 0 for spot.
     pub(crate) fn value(&self, market: MarketId) -> Atoms {
         let spec = &self.spec.markets[market.index()];
         match spec.kind {
             MarketKind::Spot { .. } => 0,
+            MarketKind::Option { .. } => self.option_lot(market).value,
             MarketKind::Perpetual | MarketKind::Future { .. } => {
                 Atoms::from(self.state.mark(market)) * spec.tick_value
             }
         }
     }
 
-    /// Margin of one lot; 0 for spot.
-    pub(crate) fn per_lot(&self, market: MarketId, rate: Rate) -> Atoms {
+    /// Margin of one lot in Standard mode; 0 for spot.
+    pub(crate) fn per_lot(&self, market: MarketId, rate: Rate) -> PerLot {
         let spec = &self.spec.markets[market.index()];
         let ppm = match rate {
             Rate::Initial => spec.initial_margin_ppm,
             Rate::Maintenance => spec.maintenance_margin_ppm,
         };
-        up(self.value(market), Atoms::from(ppm))
+        if let MarketKind::Option { .. } = spec.kind {
+            let (long, short) = (self.value(market), self.per_short_option(market, rate));
+            return PerLot { long, short };
+        }
+        let lot = up(self.value(market), Atoms::from(ppm));
+        PerLot {
+            long: lot,
+            short: lot,
+        }
     }
 
-    /// What one lot gains when it trades at `price` and pays a fee of `ppm`.
-    pub(crate) fn gain(&self, market: MarketId, side: Side, price: Ticks, ppm: i32) -> Atoms {
+    fn per_short_option(&self, market: MarketId, rate: Rate) -> Atoms {
         let spec = &self.spec.markets[market.index()];
+        let part = |ppm: u32| up(self.option_lot(market).underlying, Atoms::from(ppm));
+        let away = self.out_of_the_money(market);
+        let initial = part(spec.initial_margin_ppm) - away;
+        let initial = initial.max(part(spec.minimum_margin_ppm));
+        match rate {
+            Rate::Initial => initial,
+            Rate::Maintenance => part(spec.maintenance_margin_ppm).min(initial),
+        }
+    }
+
+    /// What one lot gains an account when it trades at `price` and pays a fee of `ppm`.
+    pub(crate) fn gain(
+        &self,
+        account: Account,
+        market: MarketId,
+        side: Side,
+        price: Ticks,
+        ppm: i32,
+    ) -> Atoms {
+        let spec = &self.spec.markets[market.index()];
+        let value = match (spec.kind, self.margin_mode(account)) {
+            (MarketKind::Spot { .. }, MarginMode::Portfolio) => self.spot_value(market),
+            _ => self.value(market),
+        };
         let paid = Atoms::from(price) * spec.tick_value;
-        let better = (self.value(market) - paid) * Atoms::from(sign(side));
-        better - fee(spec, price, ppm)
+        (value - paid) * Atoms::from(sign(side)) - self.fee(market, price, ppm)
     }
 
     /// Gain at the limit of an order with the worst fee.
-    pub(crate) fn limit_gain(&self, open: &Open) -> Atoms {
+    pub(crate) fn limit_gain(&self, account: Account, open: &Open) -> Atoms {
         let ppm = self.spec.markets[open.market.index()].taker_fee_ppm;
-        self.gain(open.market, open.side, open.price, ppm)
+        self.gain(account, open.market, open.side, open.price, ppm)
     }
 
     /// What an order adds to `W(scenario)`.
-    pub(crate) fn term(&self, open: &Open, scenario: i64, rate: Rate) -> Atoms {
-        let k = self.per_lot(open.market, rate);
-        let d = sign(open.side);
-        Atoms::from(open.lots) * (self.limit_gain(open) - Atoms::from(scenario * d) * k).min(0)
+    pub(crate) fn term(&self, account: Account, open: &Open, scenario: Side, rate: Rate) -> Atoms {
+        let k = self.per_lot(open.market, rate).of(scenario);
+        let sign = Atoms::from(sign(scenario) * sign(open.side));
+        Atoms::from(open.lots) * (self.limit_gain(account, open) - sign * k).min(0)
     }
 
-    /// The requirement of one market in one scenario: `s*k*p - W(s)`.
+    /// The requirement of one market in one scenario, `kL*p - W(+1)` or `-kS*p - W(-1)`.
     pub(crate) fn scenario(
         &self,
         account: Account,
         market: MarketId,
-        scenario: i64,
+        scenario: Side,
         rate: Rate,
         open: &[Open],
     ) -> Atoms {
-        let p = Atoms::from(self.state.position(account, market));
+        let p = Atoms::from(sign(scenario) * self.state.position(account, market));
         let orders = open.iter().filter(|order| order.market == market);
-        let worst: Atoms = orders.map(|order| self.term(order, scenario, rate)).sum();
-        Atoms::from(scenario) * self.per_lot(market, rate) * p - worst
+        let worst: Atoms = orders
+            .map(|order| self.term(account, order, scenario, rate))
+            .sum();
+        self.per_lot(market, rate).of(scenario) * p - worst
     }
 
     /// `IM` or `MM` of an account that has these open orders.
     pub(crate) fn requirement(&self, account: Account, rate: Rate, open: &[Open]) -> Atoms {
+        if self.margin_mode(account) == MarginMode::Portfolio {
+            let required = self.portfolio(account, open);
+            return match rate {
+                Rate::Initial => required.initial,
+                Rate::Maintenance => required.maintenance,
+            };
+        }
         self.markets()
+            .filter(|market| {
+                self.state.position(account, *market) != 0
+                    || open.iter().any(|order| order.market == *market)
+            })
             .map(|market| {
-                let long = self.scenario(account, market, 1, rate, open);
-                let short = self.scenario(account, market, -1, rate, open);
+                let long = self.scenario(account, market, Side::Buy, rate, open);
+                let short = self.scenario(account, market, Side::Sell, rate, open);
                 long.max(short)
             })
             .sum()
@@ -135,15 +217,19 @@ impl Model {
             .filter_map(|market| Some((market, self.state.positions.get(&(account, market))?)))
             .map(|(market, held)| Atoms::from(held.size) * self.value(market) - held.cost)
             .sum();
-        cash + unrealised
+        cash + unrealised + self.spot_equity(account)
     }
 
     /// Maintenance margin of the positions alone.
     pub(crate) fn held(&self, account: Account) -> Atoms {
-        self.markets()
-            .map(|market| {
-                let p = Atoms::from(self.state.position(account, market));
-                self.per_lot(market, Rate::Maintenance) * p.abs()
+        if self.margin_mode(account) == MarginMode::Portfolio {
+            return self.portfolio(account, &[]).held;
+        }
+        let held = self.state.positions.iter();
+        held.filter(|((of, _), _)| *of == account)
+            .map(|((_, market), position)| {
+                let lot = self.per_lot(*market, Rate::Maintenance);
+                lot.position(position.size)
             })
             .sum()
     }
@@ -196,22 +282,30 @@ impl Model {
         self.equity(account) >= self.requirement(account, Rate::Maintenance, &open)
     }
 
-    /// Lots that an order of a flagged account may trade at `price`, so that `equity - held` does
-    /// not fall.
-    pub(crate) fn allowed_uncovered(
-        &self,
-        account: Account,
-        market: MarketId,
-        side: Side,
-        price: Ticks,
-        fee_ppm: i32,
-    ) -> Lots {
-        let gain = self.gain(market, side, price, fee_ppm);
+    /// How many of these lots an order of a flagged account may trade at `price`, so that
+    /// `equity - held` does not fall.
+    pub(crate) fn allowed_uncovered(&self, account: Account, fill: &Open, fee_ppm: i32) -> Lots {
+        let (market, side) = (fill.market, fill.side);
+        let gain = self.gain(account, market, side, fill.price, fee_ppm);
+        let closing = fill
+            .lots
+            .min(reducible(self.state.position(account, market), side));
+        if self.margin_mode(account) == MarginMode::Portfolio {
+            let keeps =
+                |lots| self.held_growth(account, market, side, lots) <= Atoms::from(lots) * gain;
+            return if keeps(fill.lots) {
+                fill.lots
+            } else if closing > 0 && keeps(closing) {
+                closing
+            } else {
+                0
+            };
+        }
         let mm = self.per_lot(market, Rate::Maintenance);
-        if gain >= mm {
-            Lots::MAX
-        } else if gain + mm >= 0 {
-            reducible(self.state.position(account, market), side)
+        if gain >= mm.of(side) {
+            fill.lots
+        } else if gain + mm.of(side.opposite()) >= 0 {
+            closing
         } else {
             0
         }
@@ -230,8 +324,8 @@ impl Model {
         let grows =
             |rate| self.requirement(account, rate, &with) > self.requirement(account, rate, before);
         let ppm = self.spec.markets[new.market.index()].taker_fee_ppm;
-        let allowed = self.allowed_uncovered(account, new.market, new.side, new.price, ppm);
-        let fees = fee(&self.spec.markets[new.market.index()], new.price, ppm);
+        let allowed = self.allowed_uncovered(account, new, ppm);
+        let fees = self.fee(new.market, new.price, ppm);
         !grows(Rate::Initial)
             && !grows(Rate::Maintenance)
             && new.lots <= allowed

@@ -111,6 +111,7 @@ impl Model {
             code,
             order: Some(id),
             filled,
+            missing: None,
         }
     }
 
@@ -121,7 +122,7 @@ impl Model {
             return self.post_pegged(&Taker::new(entry, id), peg);
         }
         if let Some(best) = self.crossing(market, side.opposite(), entry.order.price) {
-            let price = best.level - sign(side);
+            let price = self.fitting(market, side, best.level - sign(side));
             let most = self.spec.markets[market.index()].max_price;
             let slides = entry.order.post_only == PostOnly::Slide;
             if !slides || !(1..=most).contains(&price) {

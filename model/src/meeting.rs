@@ -2,9 +2,10 @@
 
 use crate::Model;
 use crate::admit::Entry;
+use crate::margin::Open;
 use crate::state::{PlacedOrder, reducible};
 use ballast_types::{
-    Account, Code, Event, Lots, MarketId, OrderId, Removal, SelfTrade, SelfTradeScope, Side, Ticks,
+    Account, Code, Event, Lots, MarketId, OrderId, Removal, SelfTrade, SelfTradeScope, Side,
 };
 
 /// Why a taking order went no further although lots remain.
@@ -279,7 +280,7 @@ impl Model {
             }
         }
         let fee = self.spec.markets[maker.market.index()].maker_fee_ppm;
-        let most = self.allowed_lots(maker.account, maker.market, maker.side, maker.level, fee);
+        let most = self.allowed_lots(maker.account, &maker.fill_of(maker.side, lots), fee);
         self.coverage
             .count_if(most > 0 && most < lots, "uncovered maker cut");
         lots = lots.min(most);
@@ -301,7 +302,7 @@ impl Model {
             }
         }
         let fee = self.spec.markets[order.market.index()].taker_fee_ppm;
-        let most = self.allowed_lots(account, order.market, order.side, maker.level, fee);
+        let most = self.allowed_lots(account, &maker.fill_of(order.side, lots), fee);
         self.coverage
             .count_if(most > 0 && most < lots, "uncovered taker cut");
         lots = lots.min(most);
@@ -315,19 +316,12 @@ impl Model {
         reducible(self.state.position(account, market), side)
     }
 
-    /// Lots that the account's flag allows; all of them without it.
-    pub(crate) fn allowed_lots(
-        &self,
-        account: Account,
-        market: MarketId,
-        side: Side,
-        price: Ticks,
-        fee_ppm: i32,
-    ) -> Lots {
+    /// How many lots of a fill the account's flag allows; all of them without it.
+    pub(crate) fn allowed_lots(&self, account: Account, fill: &Open, fee_ppm: i32) -> Lots {
         if self.is_flagged(account) {
-            self.allowed_uncovered(account, market, side, price, fee_ppm)
+            self.allowed_uncovered(account, fill, fee_ppm)
         } else {
-            Lots::MAX
+            fill.lots
         }
     }
 
@@ -397,6 +391,18 @@ impl Model {
             client_id: taker.entry.order.client_id,
         };
         self.group_event(self.group_of(taker.entry.order.market), event);
+    }
+}
+
+impl PlacedOrder {
+    /// A fill at the level of this maker, of its own side or of the taker's.
+    pub(crate) fn fill_of(&self, side: Side, lots: Lots) -> Open {
+        Open {
+            market: self.market,
+            side,
+            price: self.level,
+            lots,
+        }
     }
 }
 

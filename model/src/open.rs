@@ -1,4 +1,5 @@
-//! Pass 0: unpack, statuses, prices, flags. `expiry`, `sweep` and `trigger` hold the rest of it.
+//! Pass 0: unpack, statuses, prices, flags. `expiry`, `surface`, `option`, `listing`, `unit`, `sweep`
+//! and `trigger` hold the rest of it.
 
 use crate::Model;
 use ballast_types::{
@@ -20,6 +21,10 @@ impl Model {
         self.apply_statuses();
         self.apply_prices();
         self.settle_expired();
+        self.apply_surfaces();
+        self.settle_options();
+        self.list();
+        self.refresh_groups();
         self.flag();
         for group in self.groups() {
             self.sweep_expired(group);
@@ -97,6 +102,8 @@ impl Model {
             };
             prices[market.index()] = price;
             self.block.events.push(event);
+            let group = self.group_of(market);
+            self.block.stale.insert(group);
         }
     }
 

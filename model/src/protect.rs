@@ -21,8 +21,18 @@ pub struct Protection {
     pub notional: Atoms,
     /// Value bought less value sold in the interval, in atoms of the margin asset.
     pub delta: Atoms,
+    /// Vega bought less vega sold in the interval, in atoms of the margin asset.
+    pub vega: Atoms,
     /// Block time in ms until which quotes are refused; zero is not at all.
     pub frozen_until: TimeMs,
+}
+
+/// What a lot of a quote counts as notional, delta and vega.
+struct QuoteLot {
+    paid: Atoms,
+    /// At the mark, or at its price; of an option its delta.
+    delta: Atoms,
+    vega: Atoms,
 }
 
 impl Model {
@@ -57,6 +67,7 @@ impl Model {
                     start: 0,
                     notional: 0,
                     delta: 0,
+                    vega: 0,
                     frozen_until: 0,
                 };
                 let protections = &mut self.state.protections;
@@ -80,20 +91,25 @@ impl Model {
     /// one. A new interval begins if it is time.
     pub(crate) fn protected_lots(&mut self, maker: &PlacedOrder) -> Option<Lots> {
         let time = self.block.time;
-        let (paid, value) = self.quote_values(maker);
+        let QuoteLot { paid, delta, vega } = self.quote_lot(maker);
         let protection = self.protection_of(maker)?;
         let new = time >= protection.start + protection.settings.interval_ms;
         if new {
             protection.start = time;
             protection.notional = 0;
             protection.delta = 0;
+            protection.vega = 0;
         }
         let by_notional =
             bound(protection.settings.notional).map(|bound| (bound - protection.notional) / paid);
         // What bought too much may still sell, back through zero and down to the bound.
-        let by_delta = bound(protection.settings.delta)
-            .map(|bound| (bound - protection.delta * value.signum()) / value.abs());
-        let lots = [by_notional, by_delta].into_iter().flatten().min();
+        let within = |most: u128, sum: Atoms, lot: Atoms| {
+            let most = bound(most).filter(|_| lot != 0);
+            most.map(|bound| (bound - sum * lot.signum()) / lot.abs())
+        };
+        let by_delta = within(protection.settings.delta, protection.delta, delta);
+        let by_vega = within(protection.settings.vega, protection.vega, vega);
+        let lots = [by_notional, by_delta, by_vega].into_iter().flatten().min();
         self.coverage.count(if new {
             "interval begins anew"
         } else {
@@ -104,22 +120,24 @@ impl Model {
 
     /// Counts a fill of a quote. `cut` tells that the protection made it smaller.
     pub(crate) fn count_quote_fill(&mut self, maker: &PlacedOrder, lots: Lots, cut: bool) {
-        let (paid, value) = self.quote_values(maker);
+        let QuoteLot { paid, delta, vega } = self.quote_lot(maker);
         let Some(protection) = self.protection_of(maker) else {
             return;
         };
         protection.notional += Atoms::from(lots) * paid;
-        protection.delta += Atoms::from(lots) * value;
-        let SetProtection {
-            notional, delta, ..
-        } = protection.settings;
-        let by_notional = bound(notional).is_some_and(|bound| protection.notional >= bound);
-        let by_delta = bound(delta).is_some_and(|bound| protection.delta.abs() >= bound);
+        protection.delta += Atoms::from(lots) * delta;
+        protection.vega += Atoms::from(lots) * vega;
+        let Protection { settings, .. } = *protection;
+        let reached = |most, sum: Atoms| bound(most).is_some_and(|bound| sum.abs() >= bound);
+        let by_notional = reached(settings.notional, protection.notional);
+        let by_delta = reached(settings.delta, protection.delta);
+        let by_vega = reached(settings.vega, protection.vega);
         self.coverage
             .count_if(by_notional, "bound on notional reached");
         self.coverage.count_if(by_delta, "bound on delta reached");
+        self.coverage.count_if(by_vega, "bound on vega reached");
         self.coverage.count_if(cut, "fill cut by a protection");
-        if cut || by_notional || by_delta {
+        if cut || by_notional || by_delta || by_vega {
             self.protect(maker);
         }
     }
@@ -175,15 +193,21 @@ impl Model {
         protection.filter(|protection| maker.quote && protection.settings.interval_ms > 0)
     }
 
-    /// What a lot of a quote counts as notional, and as delta: at the mark, or at its price.
-    fn quote_values(&self, maker: &PlacedOrder) -> (Atoms, Atoms) {
+    fn quote_lot(&self, maker: &PlacedOrder) -> QuoteLot {
         let spec = &self.spec.markets[maker.market.index()];
         let paid = Atoms::from(maker.level) * spec.tick_value;
-        let value = match spec.kind {
+        let lot = self.option_lot(maker.market);
+        let delta = match spec.kind {
             MarketKind::Spot { .. } => paid,
             MarketKind::Perpetual | MarketKind::Future { .. } => self.value(maker.market),
+            MarketKind::Option { .. } => lot.delta,
         };
-        (paid, value * Atoms::from(sign(maker.side)))
+        let sign = Atoms::from(sign(maker.side));
+        QuoteLot {
+            paid,
+            delta: delta * sign,
+            vega: lot.vega * sign,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ impl Model {
             let part = request.part(at);
             if let Err(code) = self.order(order, &part, intents) {
                 self.coverage.count("scale part refused in pass 1");
-                self.answer_code(part.place, code);
+                self.refuse(part.place, code);
             }
         }
         Ok(())

@@ -1,6 +1,5 @@
 //! Pass 5 and the end of the block: positions, cash, fees, and the events that report them.
 
-use crate::margin::fee;
 use crate::state::{PlacedOrder, Position, sign};
 use crate::{Levels, Model};
 use ballast_types::{
@@ -18,8 +17,8 @@ impl Model {
         lots: Lots,
     ) -> (Atoms, Atoms) {
         let spec = &self.spec.markets[maker.market.index()];
-        let maker_fee = Atoms::from(lots) * fee(spec, maker.level, spec.maker_fee_ppm);
-        let taker_fee = Atoms::from(lots) * fee(spec, maker.level, spec.taker_fee_ppm);
+        let [maker_fee, taker_fee] = [spec.maker_fee_ppm, spec.taker_fee_ppm]
+            .map(|ppm| Atoms::from(lots) * self.fee(maker.market, maker.level, ppm));
         let healthy = |model: &Self, account| model.equity(account) >= model.held(account);
         let before = [healthy(self, maker.account), healthy(self, taker)];
         for (account, side, fee) in [
@@ -66,6 +65,12 @@ impl Model {
                 let cash = trade_position(position, signed, lot_cost);
                 self.state.add_balance(account, margin_asset, cash);
             }
+            MarketKind::Option { .. } => {
+                let position = self.state.positions.entry((account, market)).or_default();
+                position.size += signed;
+                let premium = Atoms::from(signed) * lot_cost;
+                self.state.add_balance(account, margin_asset, -premium);
+            }
         }
     }
 
@@ -92,10 +97,8 @@ impl Model {
         let mut events = std::mem::take(&mut self.block.events);
         for group in self.groups() {
             events.extend(self.block.group_events.remove(&group).unwrap_or_default());
-            for (market, levels) in &before.books {
-                if self.group_of(*market) == group {
-                    events.extend(self.book_event(*market, levels));
-                }
+            for market in self.markets_of(group) {
+                events.extend(self.book_event(market, &before.levels(market)));
             }
         }
         for (&(account, asset), &balance) in &self.state.balances {
@@ -138,13 +141,13 @@ impl Model {
 pub(crate) struct Before {
     balances: BTreeMap<(Account, AssetId), Atoms>,
     positions: BTreeMap<(Account, MarketId), Position>,
-    books: Vec<(MarketId, Levels)>,
+    books: BTreeMap<MarketId, Levels>,
 }
 
 impl Before {
-    /// The levels of a market.
-    pub(crate) fn levels(&self, market: MarketId) -> &Levels {
-        &self.books[market.index()].1
+    /// The levels of a market; none of one that was not listed yet.
+    pub(crate) fn levels(&self, market: MarketId) -> Levels {
+        self.books.get(&market).cloned().unwrap_or_default()
     }
 }
 

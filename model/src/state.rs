@@ -4,12 +4,15 @@ use crate::Model;
 use crate::admit::Entry;
 use crate::expiry::Samples;
 use crate::link::Link;
+use crate::listing::Ladder;
 use crate::protect::Protection;
+use crate::surface::Published;
 use crate::twap::Schedule;
+use crate::unit::Unit;
 use ballast_types::{
     Account, AccountId, ActionResult, AssetId, Atoms, ChainSpec, Code, Event, GroupId, Hash, KeyId,
-    Lots, MarketId, MarketStatus, Order, OrderId, PartResult, Peg, PostOnly, PriceKind, SelfTrade,
-    SelfTradeScope, SetAgent, Side, Ticks, TimeInForce, TimeMs, Trigger, TxResult,
+    Lots, MarginMode, MarketId, MarketStatus, Order, OrderId, PartResult, Peg, PostOnly, PriceKind,
+    SelfTrade, SelfTradeScope, SetAgent, Side, Ticks, TimeInForce, TimeMs, Trigger, TxResult,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,7 +145,7 @@ pub(crate) struct State {
     pub(crate) floors: BTreeMap<(Account, GroupId), Floors>,
     /// Protections of quotes that were ever set.
     pub(crate) protections: BTreeMap<(Account, GroupId), Protection>,
-    /// By market; 0 for spot.
+    /// By market; 0 for spot. Of options as they were last refreshed or settled, like their indexes.
     pub(crate) marks: Vec<Ticks>,
     /// By market; 0 is none.
     pub(crate) indexes: Vec<Ticks>,
@@ -152,6 +155,22 @@ pub(crate) struct State {
     pub(crate) statuses: Vec<MarketStatus>,
     /// Of the settlement price, by market; nothing of one that is no future.
     pub(crate) samples: Vec<Samples>,
+    /// Of the settlement price of the options of an expiry.
+    pub(crate) option_samples: BTreeMap<(GroupId, TimeMs), Samples>,
+    /// What a lot of each settled option has paid.
+    pub(crate) payoffs: BTreeMap<MarketId, Atoms>,
+    /// What series have listed, by their place and the expiry.
+    pub(crate) ladders: BTreeMap<(usize, TimeMs), Ladder>,
+    /// Surfaces in effect.
+    pub(crate) surfaces: BTreeMap<GroupId, Published>,
+    /// Surfaces that take effect in the next block.
+    pub(crate) pending_surfaces: BTreeMap<GroupId, Published>,
+    /// Of each group that can be margined, as it was last refreshed.
+    pub(crate) units: BTreeMap<GroupId, Unit>,
+    /// Block time of the last refresh.
+    pub(crate) refreshed: BTreeMap<GroupId, TimeMs>,
+    /// Margin modes that differ from that of a new account.
+    pub(crate) modes: BTreeMap<Account, MarginMode>,
     /// Number of the last trade, by market.
     pub(crate) trades: Vec<u64>,
     /// Prices that take effect in the next block, or when the market is no longer suspended.
@@ -176,6 +195,27 @@ pub(crate) struct Place {
     pub(crate) part: Option<usize>,
 }
 
+/// Why something is refused, and how many atoms it would have needed more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) missing: Option<Atoms>,
+}
+
+impl Refusal {
+    pub(crate) fn short_of(code: Code, missing: Atoms) -> Self {
+        let missing = Some(missing);
+        Self { code, missing }
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        let missing = None;
+        Self { code, missing }
+    }
+}
+
 /// What lives for one block.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Block {
@@ -187,6 +227,8 @@ pub(crate) struct Block {
     pub(crate) events: Vec<Event>,
     /// Events of the group pass that runs.
     pub(crate) group_events: BTreeMap<GroupId, Vec<Event>>,
+    /// Groups of which something has changed that their units are made of.
+    pub(crate) stale: BTreeSet<GroupId>,
     /// Waiting orders that enter in this block.
     pub(crate) triggered: Vec<OrderId>,
     /// TWAP orders that send a slice in this block.
@@ -229,6 +271,14 @@ impl State {
             lasts: vec![0; spec.markets.len()],
             statuses: vec![MarketStatus::Open; spec.markets.len()],
             samples: vec![Samples::default(); spec.markets.len()],
+            option_samples: BTreeMap::new(),
+            payoffs: BTreeMap::new(),
+            ladders: BTreeMap::new(),
+            surfaces: BTreeMap::new(),
+            pending_surfaces: BTreeMap::new(),
+            units: BTreeMap::new(),
+            refreshed: BTreeMap::new(),
+            modes: BTreeMap::new(),
             trades: vec![0; spec.markets.len()],
             pending: BTreeMap::new(),
             pending_statuses: BTreeMap::new(),
@@ -330,17 +380,24 @@ impl Model {
             code,
             order,
             filled,
+            missing,
         } = result;
         *action = ActionResult {
             code,
             order,
             filled,
+            missing,
             parts: Vec::new(),
         };
     }
 
-    pub(crate) fn answer_code(&mut self, place: Place, code: Code) {
-        self.answer(place, part_of(code, None));
+    pub(crate) fn refuse(&mut self, place: Place, refusal: impl Into<Refusal>) {
+        let Refusal { code, missing } = refusal.into();
+        let result = PartResult {
+            missing,
+            ..part_of(code, None)
+        };
+        self.answer(place, result);
     }
 
     /// The result of an action that has parts: all of them are fine so far.
@@ -405,6 +462,7 @@ pub(crate) fn part_of(code: Code, order: Option<OrderId>) -> PartResult {
         code,
         order,
         filled: 0,
+        missing: None,
     }
 }
 

@@ -4,7 +4,9 @@
 use crate::Model;
 use crate::margin::{Open, Rate};
 use crate::state::PlacedOrder;
-use ballast_types::{Account, GroupId, MarketId, OrderId, Removal, TimeInForce, TimeMs};
+use ballast_types::{
+    Account, GroupId, MarginMode, MarketId, OrderId, Removal, Side, TimeInForce, TimeMs,
+};
 use std::cmp::Reverse;
 
 /// Why an order is dead, in the order in which dead orders leave.
@@ -174,9 +176,17 @@ impl Model {
         }
     }
 
-    /// True when the order's own term is below zero in the binding scenario of its market.
+    /// True when the order's own term is below zero in the binding scenario of its market; in
+    /// Portfolio mode when the requirement is smaller without it.
     fn adds_to_requirement(&self, order: &PlacedOrder) -> bool {
         let open = self.open_orders(order.account);
+        if self.margin_mode(order.account) == MarginMode::Portfolio {
+            let mut without = open.clone();
+            let at = without.iter().position(|other| *other == order.open());
+            without.remove(at.expect("it rests"));
+            let required = |open: &[Open]| self.portfolio(order.account, open).maintenance;
+            return required(&without) < required(&open);
+        }
         let requirement = |scenario| {
             self.scenario(
                 order.account,
@@ -186,12 +196,12 @@ impl Model {
                 &open,
             )
         };
-        let binding = if requirement(1) >= requirement(-1) {
-            1
+        let binding = if requirement(Side::Buy) >= requirement(Side::Sell) {
+            Side::Buy
         } else {
-            -1
+            Side::Sell
         };
-        self.term(&order.open(), binding, Rate::Maintenance) < 0
+        self.term(order.account, &order.open(), binding, Rate::Maintenance) < 0
     }
 
     fn sweep_quota(&self) -> usize {

@@ -5,8 +5,8 @@ use crate::admit::Entry;
 use crate::meeting::Taker;
 use crate::state::{PlacedOrder, WaitingOrder};
 use ballast_types::{
-    Code, Event, GroupId, Lots, MarketKind, MarketSpec, MarketStatus, Order, OrderId, PostOnly,
-    Removal, Side, Ticks, TimeInForce, TimeMs, Twap,
+    Code, Event, GroupId, Lots, MarketSpec, MarketStatus, Order, OrderId, PostOnly, Removal, Side,
+    Ticks, TimeInForce, TimeMs, Twap,
 };
 
 /// Largest slice as a multiple of an even one.
@@ -141,16 +141,17 @@ impl Model {
     fn slice_bound(&self, placed: &PlacedOrder, tolerance_ppm: u32) -> Option<Ticks> {
         let at = placed.market.index();
         let near = match self.spec.markets[at].kind {
-            MarketKind::Perpetual | MarketKind::Future { .. } => self.state.marks[at],
-            MarketKind::Spot { .. } if self.state.indexes[at] != 0 => self.state.indexes[at],
-            MarketKind::Spot { .. } => self.state.lasts[at],
+            kind if kind.is_derivative() => self.state.marks[at],
+            _ if self.state.indexes[at] != 0 => self.state.indexes[at],
+            _ => self.state.lasts[at],
         };
         let width = i128::from(near) * i128::from(tolerance_ppm) / 1_000_000;
         let width = Ticks::try_from(width).expect("at most the price");
-        (near != 0).then(|| match placed.side {
+        let price = match placed.side {
             Side::Buy => placed.price.min(near + width),
             Side::Sell => placed.price.max(near - width),
-        })
+        };
+        (near != 0).then(|| self.fitting(placed.market, placed.side, price))
     }
 
     /// Pass 4: a slice trades, and the schedule of its order goes on or is over.

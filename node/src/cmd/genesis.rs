@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ballast_genesis::{
-    Genesis, GenesisAccount, GenesisAsset, GenesisValidator, Number, time,
-};
+use ballast_genesis::{Genesis, GenesisAccount, GenesisAsset, GenesisValidator, Number, time};
 use ballast_types::{Account, ChainSpec, KeyId};
 use clap::Subcommand;
 use serde_json::{Value, json};

@@ -4,14 +4,18 @@ mod cancel_rules;
 mod expiry_rules;
 mod iceberg_rules;
 mod link_rules;
+mod listing_rules;
 mod margin_rules;
 mod market_rules;
+mod option_rules;
 mod peg_rules;
+mod portfolio_rules;
 mod protection_rules;
 mod quote_rules;
 mod random;
 mod scale_rules;
 mod self_trade_rules;
+mod surface_rules;
 mod switch_rules;
 mod trigger_rules;
 mod twap_rules;
@@ -19,15 +23,22 @@ mod twap_rules;
 use crate::Model;
 use crate::workload::{test_secrets, test_spec};
 use ballast_types::{
-    Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Event, Lots, MarketId, MarketKind,
-    MarketStatus, Order, OrderId, PriceKind, PriceUpdate, Secret, SetMarketStatus, Side, Ticks,
-    TxBody, TxResult, chain_hash, sign_native, tx_hash,
+    Account, Action, ActionResult, AssetId, Atoms, BlockEvents, Cadence, ChainSpec, Code, Event,
+    Lots, MarginMode, MarketId, MarketKind, MarketStatus, OptionKind, Order, OrderId, PriceKind,
+    PriceUpdate, Secret, SetMarketStatus, Side, Ticks, TimeMs, TxBody, TxResult, chain_hash,
+    sign_native, tx_hash,
 };
 
 const BTC_SPOT: MarketId = MarketId(0);
 const BTC_PERP: MarketId = MarketId(1);
 const ETH_PERP: MarketId = MarketId(3);
 const SOL_PERP: MarketId = MarketId(4);
+
+const DAY: TimeMs = 86_400_000;
+/// The midnight after the genesis of the test chain, 6,400 seconds later.
+const MIDNIGHT: TimeMs = 1_700_006_400_000;
+/// A call or a put by its strike in the scale of its group, 1,000 for 1 USDC.
+type Listed = (TimeMs, i64, OptionKind);
 
 /// What became of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +51,7 @@ enum Is {
 }
 
 /// A model with people 0 to 7 who act in blocks of their own.
+#[derive(Clone)]
 struct World {
     spec: ChainSpec,
     secrets: Vec<Secret>,
@@ -47,6 +59,8 @@ struct World {
     height: u64,
     time: u64,
     nonce: u64,
+    /// Markets that were listed.
+    listed: Vec<(MarketId, Listed)>,
 }
 
 impl World {
@@ -57,17 +71,18 @@ impl World {
     fn with(change: impl FnOnce(&mut ChainSpec)) -> Self {
         let mut spec = test_spec();
         for (_, asset, amount) in &mut spec.balances {
-            if *asset == spec.margin_asset {
-                *amount = 15_000_000;
-            }
+            *amount = [15_000_000, 400_000, 900_000][usize::from(asset.0)];
         }
+        let never = spec.genesis_time + 1_000 * DAY;
+        spec.series.clear();
+        spec.order_reserve_ppm = 0;
         for market in &mut spec.markets {
             market.price_band_ppm = 0;
             market.min_notional = 0;
             market.max_notional = 0;
             // No market expires unless a test says when.
             if let MarketKind::Future { expiry } = &mut market.kind {
-                *expiry = u64::MAX;
+                *expiry = never;
             }
         }
         spec.limits.bucket_tokens = 1_000;
@@ -81,8 +96,67 @@ impl World {
             height: 0,
             time,
             nonce: time,
+            listed: Vec::new(),
             spec,
         }
+    }
+
+    /// With options of BTC that expire at midnight: strikes of 9,000, 10,000 and 11,000 USDC at an
+    /// index of 10,000; without volatility, so that they are worth what they would pay now. A tick is
+    /// 1 USDC, a lot a ten-thousandth of a coin as of the perpetual: 100 atoms a tick.
+    fn with_options(change: impl FnOnce(&mut ChainSpec)) -> Self {
+        let mut world = Self::with(|spec| {
+            let mut series = test_spec().series.remove(0);
+            series.cadences = vec![Cadence::Every {
+                period_ms: DAY,
+                offset_ms: 0,
+                count: 1,
+            }];
+            (series.step_ppm, series.strikes, series.max_strikes) = (100_000, 1, 3);
+            series.market.price_band_ppm = 0;
+            series.market.tick_bands.clear();
+            spec.series = vec![series];
+            spec.groups[0].volatility = 0;
+            spec.groups[0].surface_cap = 0;
+            spec.limits.listings = 64;
+            change(spec);
+        });
+        world.block(&[]);
+        world
+    }
+
+    /// The option of BTC with a strike in whole USDC that was listed last.
+    fn option(&self, strike: i64, wanted: OptionKind) -> MarketId {
+        let mut listed = self.listed.iter().rev();
+        let found = listed.find(|(_, (_, at, kind))| (*at, *kind) == (strike * 1_000, wanted));
+        found.unwrap().0
+    }
+
+    fn call(&self, strike: i64) -> MarketId {
+        self.option(strike, OptionKind::Call)
+    }
+
+    fn put(&self, strike: i64) -> MarketId {
+        self.option(strike, OptionKind::Put)
+    }
+
+    fn set_mode(&mut self, who: usize, mode: MarginMode) -> Code {
+        self.act(who, Action::SetMarginMode(mode)).code
+    }
+
+    fn set_index(&mut self, market: MarketId, price: Ticks) {
+        self.set_price(market, PriceKind::Index, price);
+    }
+
+    /// Runs one block at this time.
+    fn block_at(&mut self, time: TimeMs) -> BlockEvents {
+        self.time = time - 1_000;
+        self.block(&[])
+    }
+
+    fn balance(&self, who: usize, asset: u16) -> Atoms {
+        let key = (self.account(who), AssetId(asset));
+        self.model.balances().get(&key).copied().unwrap_or(0)
     }
 
     fn account(&self, who: usize) -> Account {
@@ -104,6 +178,7 @@ impl World {
         let seed = tx_hash(&self.height.to_le_bytes());
         let events = self.model.execute(self.height, self.time, &seed, txs);
         self.model.check_invariants().unwrap();
+        self.listed.extend(listed(&events));
         for order in orders(&events) {
             self.model.alias(order, order);
         }
@@ -203,6 +278,21 @@ impl World {
                 .collect()
         })
     }
+}
+
+/// Markets that a block listed, in order.
+fn listed(events: &BlockEvents) -> Vec<(MarketId, Listed)> {
+    let listed = events.events.iter().filter_map(|event| match event {
+        Event::Listed {
+            market,
+            expiry,
+            strike,
+            kind,
+            ..
+        } => Some((*market, (*expiry, *strike, *kind))),
+        _ => None,
+    });
+    listed.collect()
 }
 
 fn order(market: MarketId, side: Side, price: Ticks, size: Lots) -> Order {

@@ -7,6 +7,7 @@ mod accounts;
 mod block;
 mod chain;
 mod form;
+mod greeks;
 mod groups;
 mod index;
 mod links;

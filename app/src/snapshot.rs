@@ -2,27 +2,27 @@
 
 use crate::accounts::{AccountRef, AccountShard, Slots};
 use crate::chain::Chain;
-use crate::form::status_of;
+use crate::form::mode_of;
 use crate::groups::GroupShard;
 use crate::groups::WAITING_ORDERS;
 use crate::listed::{Listed, ListedTables};
 use crate::pages::{Hash, Header};
+use crate::passes::Live;
 use crate::prices::Prices;
 use crate::records::{
     AccountRecord, AccountTable, AccountTableView, AgentTable, AgentTableView, BalanceTable,
-    BalanceTableView, FloorTableView, LinkTable, LinkTableView, MarkRecord, MarkTable,
-    MarkTableView, MasterTable, MasterTableView, MemberTableView, NonceTable, NonceTableView,
-    OrderRecord, OrderTable, OrderTableView, PositionTable, PositionTableView, ProtectionTableView,
+    BalanceTableView, FloorTableView, LinkTable, LinkTableView, MarkTable, MarkTableView,
+    MasterTable, MasterTableView, MemberTableView, NonceTable, NonceTableView, OrderRecord,
+    OrderTable, OrderTableView, PositionTable, PositionTableView, ProtectionTableView,
     SpecialRecord, SpecialTable, SpecialTableView, TradeTableView,
 };
 use crate::view::{
-    AccountView, BookView, ChainView, LevelView, LinkView, MarketView, MasterView, OrderView,
-    PositionView, ProtectionView, TwapView, WaitingView,
+    AccountView, BookView, ChainView, ForwardView, GreeksView, LevelView, LinkView, MarketView,
+    MasterView, OrderView, PositionView, ProtectionView, SurfaceView, TwapView, WaitingView,
 };
-use ballast_risk::LotRisk;
 use ballast_types::{
-    Account, AccountId, AssetId, Atoms, ChainSpec, GroupId, Lots, MarketId, OrderId, Side, Ticks,
-    TimeMs, account_shard,
+    Account, AccountId, AssetId, Atoms, ChainSpec, GroupId, Lots, MarketId, MarketSpec, OrderId,
+    Side, Ticks, TimeMs, account_shard,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -221,6 +221,7 @@ impl Snapshot {
             held_margin: record.held,
             uncovered: record.uncovered != 0,
             cancel_at: record.deadline,
+            margin_mode: mode_of(record.mode),
             protections: self.protections_of(reference),
         })
     }
@@ -245,15 +246,14 @@ impl Snapshot {
         {
             next = position.next;
             let market = MarketId(position.market);
-            if let Some(spec) = self.chain.market(market)
-                && position.size != 0
-            {
-                let risk = LotRisk::at(spec, self.mark(market));
+            if position.size != 0 {
+                let risk = self.prices.risk(market, &self.chain);
+                let value = risk.map_or(0, |risk| risk.value);
                 views.push(PositionView {
                     market,
                     size: position.size,
                     cost: position.cost,
-                    unrealised: position.position().unrealised(risk.value),
+                    unrealised: position.position().unrealised(value),
                 });
             }
         }
@@ -407,13 +407,12 @@ impl Snapshot {
     pub fn market(&self, market: MarketId) -> Option<MarketView> {
         let spec = self.chain.market(market)?;
         let group = self.groups.get(spec.group.index())?;
-        let MarkRecord {
+        let open_interest = self.marks.get(market.0)?.open_interest;
+        let Live {
             mark,
             index,
             status,
-            open_interest,
-            ..
-        } = *self.marks.get(market.0)?;
+        } = self.prices.live(market, &self.chain);
         let trades = group.trades.get(self.chain.local(market))?;
         Some(MarketView {
             market,
@@ -421,15 +420,55 @@ impl Snapshot {
             mark,
             index,
             last: trades.last,
-            status: status_of(status),
+            status,
             expiry: spec.kind.expiry(),
             trades: trades.trades,
             open_interest,
+            greeks: self.greeks(market),
         })
     }
 
-    fn mark(&self, market: MarketId) -> Ticks {
-        self.marks.get(market.0).map_or(0, |record| record.mark)
+    /// How many markets there are: those of the genesis, and options that were listed, settled ones
+    /// too. Their ids are the numbers below.
+    pub fn markets(&self) -> u32 {
+        self.chain.markets()
+    }
+
+    /// What a market is, of the genesis or listed.
+    pub fn market_spec(&self, market: MarketId) -> Option<MarketSpec> {
+        self.chain.market(market).cloned()
+    }
+
+    /// What an option's price hinges on; `None` of other markets, of settled ones, and without a
+    /// unit.
+    fn greeks(&self, id: MarketId) -> Option<GreeksView> {
+        let priced = self.prices.figures(id, &self.chain)?.array.as_ref()?;
+        let market = self.chain.market(id)?;
+        self.prices.unit(market.group)?.greeks(priced)
+    }
+
+    /// What the options and the portfolio margin of a group are computed from.
+    pub fn surface(&self, group: GroupId) -> Option<SurfaceView> {
+        let unit = self.prices.unit(group)?;
+        let marks = unit.scenarios.as_ref().map(|scenarios| scenarios.marks());
+        let of_kernel = marks.into_iter().flat_map(|marks| &marks.expiries);
+        let forwards = unit
+            .terms
+            .iter()
+            .zip(of_kernel)
+            .map(|(term, marks)| ForwardView {
+                expiry: term.expiry,
+                forward: marks.forward.saturating_add(marks.fixed),
+                rate: marks.rate,
+            });
+        let surface = unit.surface.as_ref();
+        Some(SurfaceView {
+            group,
+            time: unit.refreshed,
+            index: unit.index,
+            forwards: forwards.collect(),
+            expiries: surface.map_or_else(Vec::new, |surface| surface.expiries.clone()),
+        })
     }
 
     /// Balances of every account that are not zero, the margin asset's included.

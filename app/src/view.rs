@@ -1,9 +1,9 @@
 //! What queries answer: plain values, read from a snapshot of one height.
 
 use ballast_types::{
-    Account, AccountId, AssetId, Atoms, GroupId, KeyId, LinkKind, LinkRule, Lots, MarketId,
-    MarketStatus, OrderId, Peg, PostOnly, SelfTrade, SelfTradeScope, SetProtection, Side, Ticks,
-    TimeInForce, TimeMs, Trigger, Twap,
+    Account, AccountId, AssetId, Atoms, ExpirySurface, GroupId, KeyId, LinkKind, LinkRule, Lots,
+    MarginMode, MarketId, MarketStatus, OrderId, Peg, PostOnly, SelfTrade, SelfTradeScope,
+    SetProtection, Side, Ticks, TimeInForce, TimeMs, Trigger, Twap,
 };
 
 /// An account at one height. Amounts are atoms of the asset named, margin figures atoms of the
@@ -32,6 +32,8 @@ pub struct AccountView {
     pub cancel_at: TimeMs,
     /// What bounds its quotes, by group.
     pub protections: Vec<ProtectionView>,
+    /// How its margin is computed.
+    pub margin_mode: MarginMode,
 }
 
 /// The protection of an account's quotes in a group. Amounts are atoms of the margin asset.
@@ -198,6 +200,55 @@ pub struct MarketView {
     pub trades: u64,
     /// Open interest: sum of long positions in lots; 0 for spot.
     pub open_interest: Lots,
+    /// Of an option that is priced and not settled.
+    pub greeks: Option<GreeksView>,
+}
+
+/// What the price of an option hinges on, at the last refresh of its group. Ratios are in 10^-15,
+/// prices in the scale of the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GreeksView {
+    /// Volatility a year, a ratio.
+    pub volatility: i64,
+    /// Price of the forward, the part that the settlement window has fixed included.
+    pub forward: i64,
+    /// Price of the option.
+    pub mark: i64,
+    /// Change of the price with that of the forward, a ratio.
+    pub delta: i64,
+    /// Change of delta when the forward costs one unit of the margin asset more, a ratio.
+    pub gamma: i128,
+    /// Change of the price when the volatility rises by a percentage point.
+    pub vega: i64,
+    /// Change of the price in a day.
+    pub theta: i64,
+}
+
+/// What the options and the portfolio margin of a group are computed from. Prices are in the scale of
+/// the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurfaceView {
+    /// Group.
+    pub group: GroupId,
+    /// Block time in ms of the last refresh; 0 before the first.
+    pub time: TimeMs,
+    /// Index then; 0 is none.
+    pub index: i64,
+    /// Of each expiry that is not settled, ascending. None without an index.
+    pub forwards: Vec<ForwardView>,
+    /// The surface that holds; empty is none.
+    pub expiries: Vec<ExpirySurface>,
+}
+
+/// The forward of an expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForwardView {
+    /// Block time in ms.
+    pub expiry: TimeMs,
+    /// Its price in the scale of the group, the part that the settlement window has fixed included.
+    pub forward: i64,
+    /// Interest rate a year in 10^-15.
+    pub rate: i64,
 }
 
 /// A master account: what its keys may do and how fast.

@@ -5,14 +5,15 @@ use crate::groups::GroupShard;
 use crate::passes::cancel::release_of;
 use crate::passes::check::{check_form, check_price};
 use crate::passes::{
-    Entry, Env, Origin, Output, Place, Release, Slice, reducible, reserved_base, slices,
+    Entry, Env, Origin, Output, Place, Refusal, Release, Slice, reducible, reserved_base, slices,
 };
 use crate::records::{AccountRecord, OrderRecord};
 use ballast_risk::{MAX_POSITION, scenarios, worst_gain};
-use ballast_types::{
-    ActionResult, Atoms, Code, GroupId, Lots, MarketKind, MarketSpec, Order, TimeInForce,
-};
+use ballast_types::{Atoms, Code, GroupId, Lots, MarketKind, MarketSpec, Order, TimeInForce};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Largest position and open orders of a market, in 10^-9 of the underlying.
+const MAX_AMOUNT: i128 = 1 << 61;
 
 /// Admitted orders of a shard, triggered ones that were refused, and the results of other refused
 /// ones.
@@ -59,10 +60,10 @@ pub(crate) fn admit(
         }
         match (judge(shard, groups, &mut entry, &mut claimed, env), entry) {
             (Ok(()), entry) => out.entries.push(entry),
-            (Err(code), Entry { at: Some(at), .. }) => {
-                out.output.result(at, ActionResult::code(code));
+            (Err(refusal), Entry { at: Some(at), .. }) => {
+                out.output.result(at, refusal.result());
             }
-            (Err(code), mut entry) => {
+            (Err(Refusal { code, .. }), mut entry) => {
                 entry.origin = match entry.origin {
                     Origin::Triggered(place, _) => Origin::Refused(place),
                     Origin::Slice(place, slice) => Origin::Slice(place, Slice { code, ..slice }),
@@ -117,16 +118,16 @@ fn admit_linked(
     let group = market.map_or(GroupId(0), |market| market.group);
     let mut refused = None;
     for (leg, part) in bundle.legs.iter_mut().zip(1_u16..) {
-        if let Err(code) = judge(shard, groups, leg, claimed, env) {
-            refused = Some((part, code));
+        if let Err(refusal) = judge(shard, groups, leg, claimed, env) {
+            refused = Some((part, refusal));
             break;
         }
     }
     if refused.is_none() {
         let judged = judge(shard, groups, &mut entry, claimed, env);
-        refused = judged.err().map(|code| (0, code));
+        refused = judged.err().map(|refusal| (0, refusal));
     }
-    let Some((part, code)) = refused else {
+    let Some((part, refusal)) = refused else {
         entry.bundle = Some(bundle);
         out.entries.push(entry);
         return;
@@ -140,9 +141,13 @@ fn admit_linked(
         unclaim(leg, group, claimed);
     }
     for (of, entry) in (0_u16..).zip(std::iter::once(&entry).chain(&bundle.legs)) {
-        let code = if of == part { code } else { Code::LinkRefused };
+        let refusal = if of == part {
+            refusal
+        } else {
+            Code::LinkRefused.into()
+        };
         if let Some(at) = entry.at {
-            out.output.result(at, ActionResult::code(code));
+            out.output.result(at, refusal.result());
         }
     }
 }
@@ -153,11 +158,9 @@ fn judge(
     entry: &mut Entry,
     claimed: &mut Claimed,
     env: &Env<'_>,
-) -> Result<(), Code> {
+) -> Result<(), Refusal> {
     let order = entry.order;
-    let Some((market, _)) = env.market(order.market) else {
-        return Err(Code::UnknownMarket);
-    };
+    let market = env.chain.market(order.market).ok_or(Code::UnknownMarket)?;
     let group = groups
         .get(market.group.index())
         .ok_or(Code::UnknownMarket)?;
@@ -172,7 +175,7 @@ fn judge(
     let position = shard.position_size(entry.owner.slot(), order.market);
     let derivative = market.kind.is_derivative();
     if order.reduce_only && (!derivative || reducible(order.side, position) == 0) {
-        return Err(Code::ReduceOnly);
+        return Err(Code::ReduceOnly.into());
     }
     let lots = reserve(shard, entry, old.as_ref(), market, env)?;
     entry.order.size = lots;
@@ -284,7 +287,7 @@ fn reserve(
     old: Option<&OrderRecord>,
     market: &MarketSpec,
     env: &Env<'_>,
-) -> Result<Lots, Code> {
+) -> Result<Lots, Refusal> {
     let before = *shard
         .accounts
         .get(entry.owner.slot())
@@ -325,7 +328,7 @@ fn affordable(
     before: &AccountRecord,
     market: &MarketSpec,
     env: &Env<'_>,
-) -> Result<Lots, Code> {
+) -> Result<Lots, Refusal> {
     let order = &entry.order;
     let slot = entry.owner.slot();
     let (size, open) = shard
@@ -335,8 +338,9 @@ fn affordable(
         .saturating_abs()
         .saturating_add(open)
         .saturating_add(order.size);
-    if all > MAX_POSITION {
-        return Err(Code::PositionLimit);
+    let amount = i128::from(all).saturating_mul(market.lot_amount.into());
+    if all > MAX_POSITION || amount > MAX_AMOUNT {
+        return Err(Code::PositionLimit.into());
     }
     let lots = deliverable(shard, slot, order, market)?;
     let under = before.equity() < before.held;
@@ -361,10 +365,23 @@ fn affordable(
         }
     }
     Err(if under {
-        Code::UnderMaintenance
+        let missing = before.held.saturating_sub(before.equity());
+        Refusal::missing(Code::UnderMaintenance, missing)
     } else {
-        Code::InsufficientMargin
+        let missing = short_of_margin(shard, entry, lots, env);
+        Refusal::missing(Code::InsufficientMargin, missing)
     })
+}
+
+/// By how much equity is below initial margin, counting an order of so many lots.
+fn short_of_margin(shard: &mut AccountShard, entry: &Entry, lots: Lots, env: &Env<'_>) -> Atoms {
+    let opening = opening(entry, lots);
+    if opening.reserve(shard, env).is_none() {
+        return 0;
+    }
+    let record = shard.accounts.get(entry.owner.slot()).copied();
+    opening.apply(shard, env);
+    record.map_or(0, |record| record.initial.saturating_sub(record.equity()))
 }
 
 /// Lots that the free balance of the base asset can deliver.
@@ -373,15 +390,16 @@ fn deliverable(
     slot: u32,
     order: &Order,
     market: &MarketSpec,
-) -> Result<Lots, Code> {
-    let Some((base, _)) = reserved_base(market, order.side, order.size) else {
+) -> Result<Lots, Refusal> {
+    let Some((base, asked)) = reserved_base(market, order.side, order.size) else {
         return Ok(order.size);
     };
     let MarketKind::Spot { lot_atoms, .. } = market.kind else {
         return Ok(order.size);
     };
-    let free = shard.free(slot, base).max(0);
+    let free = shard.free(slot, base);
     let lots = free
+        .max(0)
         .checked_div(lot_atoms)
         .unwrap_or(0)
         .min(Atoms::from(order.size));
@@ -390,7 +408,8 @@ fn deliverable(
     if enough {
         Ok(lots)
     } else {
-        Err(Code::InsufficientBalance)
+        let missing = asked.saturating_sub(free);
+        Err(Refusal::missing(Code::InsufficientBalance, missing))
     }
 }
 

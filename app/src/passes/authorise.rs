@@ -6,7 +6,7 @@ use crate::passes::agents::{check_agent_order, live_agent, remove_agent, set_age
 use crate::passes::prices::{check_prices, check_status, check_surface};
 use crate::passes::quotes::{ProtectionIntent, QuotesIntent};
 use crate::passes::unpack::Unit;
-use crate::passes::{Bundle, Entry, Env, Origin, Output, ResultAt, linked, quotes, scale};
+use crate::passes::{Bundle, Entry, Env, Origin, Output, Refusal, ResultAt, linked, quotes, scale};
 use crate::records::AgentRecord;
 use ballast_types::{
     Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, Linked,
@@ -218,8 +218,8 @@ fn run(
         let at = ResultAt::new(signed.number, index);
         if !paid && !cancel {
             out.output.result(at, ActionResult::code(Code::RateLimited));
-        } else if let Err(code) = act(shard, signed, master, index, action, env, out) {
-            out.output.result(at, ActionResult::code(code));
+        } else if let Err(refusal) = act(shard, signed, master, index, action, env, out) {
+            out.output.result(at, refusal.result());
         }
     }
     match tx.scheme {
@@ -289,12 +289,12 @@ fn act(
     action: &Action,
     env: &Env<'_>,
     out: &mut Authorised,
-) -> Result<(), Code> {
+) -> Result<(), Refusal> {
     let at = ResultAt::new(signed.number, index);
     let key = signed.key(index);
     let (account, owner) = (signed.tx.account, signed.owner);
     if signed.agent.is_some() && !of_agents(action) {
-        return Err(Code::AgentScope);
+        return Err(Code::AgentScope.into());
     }
     match action {
         Action::Order(order) => {
@@ -579,33 +579,38 @@ fn debit(
     from: Account,
     transfer: &Transfer,
     env: &Env<'_>,
-) -> Result<(), Code> {
+) -> Result<(), Refusal> {
     let asset = transfer.asset;
     env.chain.spec.asset(asset).ok_or(Code::UnknownAsset)?;
     if transfer.amount == 0 || transfer.amount > MAX_AMOUNT || transfer.to == from {
-        return Err(Code::BadAmount);
+        return Err(Code::BadAmount.into());
     }
     let amount = i128::try_from(transfer.amount).map_err(|_| Code::BadAmount)?;
-    if shard.free(slot, asset) < amount {
-        return Err(Code::InsufficientBalance);
+    let missing = amount.saturating_sub(shard.free(slot, asset));
+    if missing > 0 {
+        return Err(Refusal::missing(Code::InsufficientBalance, missing));
     }
     let record = shard.accounts.get(slot).ok_or(Code::Internal)?;
-    if asset == shard.margin_asset && record.equity().saturating_sub(amount) < record.initial {
-        return Err(Code::InsufficientMargin);
+    let left = record.equity().saturating_sub(amount);
+    let missing = record.initial.saturating_sub(left);
+    if asset == shard.margin_asset && missing > 0 {
+        return Err(Refusal::missing(Code::InsufficientMargin, missing));
     }
     shard
         .credit(slot, asset, 0_i128.saturating_sub(amount))
-        .ok_or(Code::Internal)
+        .ok_or(Code::Internal)?;
+    Ok(())
 }
 
 /// Changes how the margin of an account is computed, while none of its orders rests.
-fn set_mode(shard: &mut AccountShard, slot: u32, mode: MarginMode) -> Result<(), Code> {
+fn set_mode(shard: &mut AccountShard, slot: u32, mode: MarginMode) -> Result<(), Refusal> {
     if shard.positions_of(slot).any(|position| position.open > 0) {
-        return Err(Code::OpenOrders);
+        return Err(Code::OpenOrders.into());
     }
     let record = shard.accounts.get_mut(slot).ok_or(Code::Internal)?;
-    if record.equity() < record.initial {
-        return Err(Code::InsufficientMargin);
+    let missing = record.initial.saturating_sub(record.equity());
+    if missing > 0 {
+        return Err(Refusal::missing(Code::InsufficientMargin, missing));
     }
     record.mode = mode_number(mode);
     Ok(())

@@ -306,7 +306,7 @@ fn check(
 ) -> Result<(), Code> {
     let id = MarketId(record.market);
     let market = env.chain.market(id).ok_or(Code::UnknownMarket)?;
-    if !(1..=market.max_price).contains(&amend.price) {
+    if !crate::passes::check::price_fits(amend.price, market) {
         return Err(Code::BadPrice);
     }
     if !(market.min_size..=market.max_size).contains(&amend.size) {

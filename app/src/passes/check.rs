@@ -28,8 +28,7 @@ pub(crate) fn check_form(entry: &Entry, market: &MarketSpec, env: &Env<'_>) -> R
         }
         MarketStatus::Open | MarketStatus::PostOnly | MarketStatus::Auction => {}
     }
-    let prices = 1..=market.max_price;
-    if !prices.contains(&order.price) {
+    if !price_fits(order.price, market) {
         return Err(Code::BadPrice);
     }
     if matches!(entry.origin, Origin::New | Origin::Leg) {
@@ -73,6 +72,7 @@ fn peg_fits(order: &Order, peg: &Peg, market: &MarketSpec) -> bool {
     let offsets = 0_i64.saturating_sub(most)..=most;
     order.post_only == PostOnly::Slide
         && !order.waits()
+        && market.tick_bands.is_empty()
         && market.matching == Matching::Continuous
         && offsets.contains(&peg.offset)
 }
@@ -111,6 +111,45 @@ fn trigger_fits(trigger: &Trigger, max_price: Ticks) -> bool {
                 Distance::Ppm(ppm) => (1..=999_999).contains(&ppm),
             };
             turns && (0..=max_price).contains(&activation)
+        }
+    }
+}
+
+/// Whether a limit is in range, and a multiple of the step of its band.
+pub(crate) fn price_fits(price: Ticks, market: &MarketSpec) -> bool {
+    (1..=market.max_price).contains(&price) && fitting(Side::Buy, price, market) == price
+}
+
+/// The nearest price that fits the bands of the market: a bid's not above, an ask's not below.
+pub(crate) fn fitting(side: Side, price: Ticks, market: &MarketSpec) -> Ticks {
+    let bands = market.tick_bands.iter().rev();
+    let band = bands.clone().find(|(from, _)| *from <= price);
+    let Some((from, step)) = band.copied() else {
+        return price;
+    };
+    let over = price.checked_rem(step).unwrap_or(0);
+    if over == 0 {
+        return price;
+    }
+    match side {
+        Side::Sell => {
+            // A band begins where those below it end, whatever their steps.
+            let next = price.saturating_sub(over).saturating_add(step);
+            let mut above = bands
+                .clone()
+                .filter(|(first, _)| *first > from && *first < next);
+            match above.next_back() {
+                Some((first, _)) => fitting(side, *first, market),
+                None => next,
+            }
+        }
+        Side::Buy => {
+            let down = price.saturating_sub(over);
+            if down >= from {
+                down
+            } else {
+                fitting(side, from.saturating_sub(1), market)
+            }
         }
     }
 }

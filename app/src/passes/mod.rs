@@ -111,6 +111,39 @@ impl ResultAt {
     }
 }
 
+/// Why something is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    /// By how many atoms balance or margin are not enough, when it is that.
+    pub(crate) missing: Option<Atoms>,
+}
+
+impl Refusal {
+    pub(crate) fn missing(code: Code, atoms: Atoms) -> Self {
+        Self {
+            code,
+            missing: Some(atoms),
+        }
+    }
+
+    pub(crate) fn result(self) -> ActionResult {
+        ActionResult {
+            missing: self.missing,
+            ..ActionResult::code(self.code)
+        }
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self {
+            code,
+            missing: None,
+        }
+    }
+}
+
 /// What a task hands back.
 #[derive(Debug, Default)]
 pub(crate) struct Output {

@@ -3,6 +3,7 @@
 
 use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::GroupShard;
+use crate::passes::check::fitting;
 use crate::passes::matching::{Matched, release, remove};
 use crate::passes::meeting::{Floor, Taker, Traded};
 use crate::passes::taking::take;
@@ -131,10 +132,12 @@ fn bound(
         return None;
     }
     let away = part(x, special.tolerance);
-    Some(match record.side() {
+    let side = record.side();
+    let bound = match side {
         Side::Buy => record.price.min(x.saturating_add(away)),
         Side::Sell => record.price.max(x.saturating_sub(away)),
-    })
+    };
+    Some(fitting(side, bound, market))
 }
 
 /// Pass 4: trades a slice, and waits for the next.

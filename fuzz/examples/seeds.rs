@@ -2,14 +2,15 @@
 //! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
 use ballast_fuzz::{GENESIS_TIME, secret, spec};
-use ballast_genesis::{GenesisValidator, demo, demo_future, to_json};
+use ballast_genesis::{GenesisValidator, demo, demo_cadence, demo_future, to_json};
 use ballast_model::workload::Rng;
+use ballast_types::surface::{Curve, Node, Svi};
 use ballast_types::{
-    Account, Action, Amend, AssetId, Cancel, Condition, Distance, GroupId, LinkKind, LinkRule,
-    Linked, MarketId, MarketStatus, Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind,
-    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, Secret, SelfTrade, SelfTradeScope,
-    SetAgent, SetMarketStatus, SetProtection, Side, TimeInForce, Transfer, Trigger, Twap, TxBody,
-    chain_hash, encode_bundle, sign_native,
+    Account, Action, Amend, AssetId, Cancel, Condition, Distance, ExpirySurface, GroupId, LinkKind,
+    LinkRule, Linked, MarginMode, MarketId, MarketStatus, Order, OrderId, OrderRef, Peg, PegTo,
+    PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, Scale, Secret,
+    SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, SetSurface, Side,
+    TimeInForce, Transfer, Trigger, Twap, TxBody, chain_hash, encode_bundle, sign_native,
 };
 use std::path::Path;
 use std::{fs, io};
@@ -91,6 +92,7 @@ fn actions() -> Vec<Action> {
     .into_iter()
     .chain(several(order, waits))
     .chain(followers(order))
+    .chain(portfolio())
     .collect()
 }
 
@@ -128,6 +130,37 @@ fn several(order: Order, waits: Order) -> [Action; 4] {
             freeze_ms: 0,
             notional: 5,
             delta: 0,
+            vega: 7,
+        }),
+    ]
+}
+
+/// What margins and prices options.
+fn portfolio() -> [Action; 2] {
+    let expiry = |curve| ExpirySurface {
+        expiry: GENESIS_TIME + 86_400_000,
+        forward: 1_000_000_000,
+        rate: 0,
+        tenor: 86_400,
+        curve,
+    };
+    let node = |k| Node {
+        k,
+        variance: 1_000_000_000_000,
+    };
+    let svi = Svi {
+        a: 1_000_000_000_000,
+        b: 1_000_000_000_000,
+        rho: 0,
+        m: 0,
+        sigma: 100_000_000_000_000,
+    };
+    let curves = [Curve::Nodes(vec![node(-1), node(1)]), Curve::Svi(svi)];
+    [
+        Action::SetMarginMode(MarginMode::Portfolio),
+        Action::SetSurface(SetSurface {
+            group: GroupId(0),
+            expiries: curves.map(expiry).into(),
         }),
     ]
 }
@@ -212,5 +245,6 @@ fn main() -> io::Result<()> {
     ];
     let mut genesis = demo(&accounts, secret(0).id(), vec![validator]);
     genesis.markets.push(demo_future(GENESIS_TIME + 86_400_000));
+    genesis.series[0].cadences.push(demo_cadence(10_000));
     write("genesis_parse", "demo.json", to_json(&genesis).as_bytes())
 }

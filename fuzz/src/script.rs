@@ -2,13 +2,15 @@
 //! small exchange of the model's tests. Short programs reach far, because every choice is among few.
 
 use ballast_model::workload::{cosmos_actions, cosmos_sends, test_secrets};
+use ballast_types::margin::ONE;
+use ballast_types::surface::{Curve, Node, Svi};
 use ballast_types::{
-    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Condition, Distance, GroupId,
-    LinkKind, LinkRule, Linked, MarketId, MarketStatus, MsgActionsBody, Order, OrderId, OrderRef,
-    Peg, PegTo, PostOnly, PriceKind, PriceSource, PriceUpdate, Quote, QuoteSide, Quotes,
-    SETTLEMENT_WINDOW_MS, Scale, Secret, SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus,
-    SetProtection, Side, TimeInForce, Transfer, Trigger, Twap, TxBody, chain_hash, encode_bundle,
-    sign_native,
+    Account, AccountId, Action, Amend, AssetId, Cancel, ChainSpec, Condition, Distance,
+    ExpirySurface, GroupId, LinkKind, LinkRule, Linked, MarginMode, MarketId, MarketKind,
+    MarketStatus, MsgActionsBody, Order, OrderId, OrderRef, Peg, PegTo, PostOnly, PriceKind,
+    PriceSource, PriceUpdate, Quote, QuoteSide, Quotes, SETTLEMENT_WINDOW_MS, Scale, Secret,
+    SelfTrade, SelfTradeScope, SetAgent, SetMarketStatus, SetProtection, SetSurface, Side,
+    TimeInForce, Transfer, Trigger, Twap, TxBody, chain_hash, encode_bundle, sign_native,
 };
 use std::collections::BTreeMap;
 
@@ -128,11 +130,13 @@ impl Script {
         txs
     }
 
-    /// Moves a mark or an index by up to two fifths, or changes what a market takes.
+    /// Moves a mark or an index by up to two fifths, changes what a market takes, or publishes a
+    /// surface.
     fn prices(&mut self, input: &mut Input<'_>) -> Vec<u8> {
         let price = 600 + 3 * i64::from(input.byte());
         let market = market(input);
-        let action = match input.below(8) {
+        let action = match input.below(10) {
+            9 => Action::SetSurface(self.surface(input)),
             0 => Action::SetMarketStatus(SetMarketStatus {
                 market,
                 status: match input.below(8) {
@@ -207,7 +211,12 @@ impl Script {
     }
 
     fn action(&self, input: &mut Input<'_>) -> Action {
-        match input.below(25) {
+        match input.below(28) {
+            25 | 26 => Action::SetMarginMode(match input.flag() {
+                true => MarginMode::Portfolio,
+                false => MarginMode::Standard,
+            }),
+            27 => Action::SetSurface(self.surface(input)),
             23 | 24 => Action::Linked(self.linked(input)),
             20 => Action::Scale(Scale {
                 order: self.order(input),
@@ -222,6 +231,7 @@ impl Script {
                 freeze_ms: u64::from(input.byte()) * 20,
                 notional: u128::from(input.byte()) << 12,
                 delta: u128::from(input.byte()) << 11,
+                vega: u128::from(input.byte()) << 8,
             }),
             0 | 19 => Action::Amend(self.amend(input)),
             1 | 2 => Action::Cancel(self.cancel(input)),
@@ -270,7 +280,7 @@ impl Script {
         };
         let market = market(input);
         let side = if kind & 2 == 0 { Side::Buy } else { Side::Sell };
-        let price = input.number(1_000);
+        let price = self.price(market, input);
         let size = if kind & 16 == 0 {
             input.number(17)
         } else {
@@ -307,6 +317,45 @@ impl Script {
             peg: (extra & 224 == 192).then(|| peg(input)),
             twap: (extra & 224 == 224).then(|| twap(input)),
             ..Order::limit(market, side, price, size)
+        }
+    }
+
+    /// Near the mark; options, whose numbers follow those of the genesis, are worth less.
+    fn price(&self, market: MarketId, input: &mut Input<'_>) -> i64 {
+        let middle = match self.spec.market(market) {
+            Some(_) => 1_000,
+            None => 4 * i64::from(input.byte()),
+        };
+        input.number(middle)
+    }
+
+    /// Of expiries that options have, mostly near the prices and volatilities of the genesis.
+    fn surface(&self, input: &mut Input<'_>) -> SetSurface {
+        let group = group(input);
+        let mut series = self.spec.series.iter();
+        let series = series.find(|series| series.market.group == group);
+        let expiries = series.map_or(Vec::new(), |series| series.expiries(self.time));
+        let perpetuals = self.spec.markets.iter();
+        let perpetual = perpetuals
+            .filter(|market| market.group == group)
+            .find(|market| market.kind == MarketKind::Perpetual);
+        let tick = perpetual.map_or(1, |market| market.tick_price);
+        let first = usize::from(input.below(4) == 0);
+        let expiries = expiries.iter().skip(first).map(|expiry| {
+            let secs = expiry.saturating_sub(self.time) / 1_000;
+            // One deviation in a year is 0.6.
+            let variance = 360_000_000_000 * i64::try_from(secs).unwrap_or(0) / 31_557;
+            ExpirySurface {
+                expiry: *expiry,
+                forward: tick * input.number(1_000),
+                rate: (i64::from(input.byte()) - 128) * (ONE / 1_000),
+                tenor: u32::try_from(secs).unwrap_or(u32::MAX).max(1),
+                curve: curve(variance.max(1), input),
+            }
+        });
+        SetSurface {
+            group,
+            expiries: expiries.collect(),
         }
     }
 
@@ -365,8 +414,8 @@ impl Script {
     }
 
     fn quotes(&self, input: &mut Input<'_>) -> Quotes {
-        let side = |input: &mut Input<'_>| {
-            let price = input.number(1_000);
+        let side = |market, input: &mut Input<'_>| {
+            let price = self.price(market, input);
             let size = input.number(17);
             input.flag().then_some(QuoteSide { price, size })
         };
@@ -378,10 +427,13 @@ impl Script {
                 _ => PostOnly::Reject,
             },
             quotes: (0..input.below(4))
-                .map(|_| Quote {
-                    market: market(input),
-                    bid: side(input),
-                    ask: side(input),
+                .map(|_| {
+                    let market = market(input);
+                    Quote {
+                        market,
+                        bid: side(market, input),
+                        ask: side(market, input),
+                    }
                 })
                 .collect(),
         }
@@ -426,6 +478,25 @@ impl Script {
             _ => Cancel::Order(self.order_id(input)),
         }
     }
+}
+
+/// Round a total variance.
+fn curve(variance: i64, input: &mut Input<'_>) -> Curve {
+    let part = |input: &mut Input<'_>| variance / 32 * i64::from(24 + input.below(16));
+    if input.flag() {
+        return Curve::Svi(Svi {
+            a: part(input) / 2,
+            b: part(input) / 2,
+            rho: ONE / 16 * (i64::from(input.below(34)) - 17),
+            m: ONE / 64 * (i64::from(input.below(32)) - 16),
+            sigma: ONE / 16 * i64::from(input.below(16)),
+        });
+    }
+    let nodes = (-1..=i64::from(input.below(3))).map(|at| Node {
+        k: at * (ONE / 8),
+        variance: part(input),
+    });
+    Curve::Nodes(nodes.collect())
 }
 
 fn price_kind(byte: u8) -> PriceKind {
@@ -479,9 +550,12 @@ fn trigger(input: &mut Input<'_>) -> Trigger {
     Trigger { source, condition }
 }
 
-/// One of the markets, or one more.
+/// One of the markets of the genesis, or one of the first options, listed or not.
 fn market(input: &mut Input<'_>) -> MarketId {
-    MarketId((input.below(41) / 4).into())
+    MarketId(match input.below(64) {
+        byte @ 0..=39 => u32::from(byte / 4),
+        byte => u32::from(byte - 30),
+    })
 }
 
 /// One of the groups, or one more.

@@ -2,13 +2,17 @@
 //! tests compare the live indexes with.
 
 use crate::accounts::{AccountRef, AccountShard};
+use crate::chain::Chain;
+use crate::form::status_of;
 use crate::groups::{GroupShard, WAITING_ORDERS, kind_of};
 use crate::index::Index;
 use crate::orders::{insert, quote_key, stop_key};
+use crate::prices::Prices;
 use crate::records::{OrderRecord, SpecialRecord};
 use crate::state::State;
 use ballast_orderbook::Books;
-use ballast_types::{AccountId, AssetId, MarketId, Side};
+use ballast_types::{AccountId, AssetId, GroupId, MarketId, Side};
+use std::sync::Arc;
 
 impl State {
     /// Compares every derived index and book with one made from the records alone.
@@ -19,11 +23,82 @@ impl State {
         for (number, shard) in self.accounts.iter().enumerate() {
             check_accounts(shard).map_err(|what| format!("account shard {number}: {what}"))?;
         }
+        check_listed(self)?;
+        check_prices(self)?;
         for shard in &self.groups {
             check_group(self, shard).map_err(|what| format!("group {}: {what}", shard.group))?;
         }
         Ok(())
     }
+}
+
+/// What finds expiries, ladders and options, and the markets that they are.
+fn check_listed(state: &State) -> Result<(), String> {
+    let listed = &state.listed;
+    let expiries = listed.expiries.iter();
+    same(
+        "expiries",
+        &listed.expiry_at,
+        expiries.map(|(s, r)| ((GroupId(r.group), r.expiry), s)),
+    )?;
+    let ladders = listed.ladders.iter();
+    same(
+        "ladders",
+        &listed.ladder_at,
+        ladders.map(|(s, r)| ((r.series, r.expiry), s)),
+    )?;
+    let chain = &state.chain;
+    let mut rebuilt = Chain::new(Arc::clone(&chain.spec));
+    let mut unsettled = Vec::new();
+    for (_, record) in listed.options.iter() {
+        let id = MarketId(rebuilt.markets());
+        let market = record
+            .market(&chain.spec)
+            .ok_or("an option without a series")?;
+        if !state.settled(id) {
+            unsettled.push(((market.group, record.expiry, id), ()));
+        }
+        rebuilt.list(market);
+        let same = rebuilt.market(id) == chain.market(id) && rebuilt.local(id) == chain.local(id);
+        if !same {
+            return Err(format!("market {id} differs"));
+        }
+    }
+    if rebuilt.markets() != chain.markets() || state.marks.len() != chain.markets() {
+        return Err("markets are miscounted".to_owned());
+    }
+    same(
+        "unsettled options",
+        &listed.unsettled,
+        unsettled.into_iter(),
+    )
+}
+
+/// Prices and units are those that follow from the records.
+fn check_prices(state: &State) -> Result<(), String> {
+    let mut prices = Prices::default();
+    state.linear_prices(&mut prices);
+    if prices.risks != state.prices.risks || prices.live != state.prices.live {
+        return Err("prices differ".to_owned());
+    }
+    let groups = (0_u16..).map(GroupId).zip(&state.prices.units);
+    for (group, unit) in groups {
+        let rebuilt = state.unit(group, None).ok_or("a unit without a group")?;
+        if !rebuilt.same(unit) {
+            return Err(format!("unit of group {group} differs"));
+        }
+    }
+    let first = u32::try_from(state.chain.spec.markets.len()).unwrap_or(u32::MAX);
+    for (slot, option) in (first..).zip(state.prices.options.iter()) {
+        let status = state.marks.get(slot).map(|record| status_of(record.status));
+        let settled = option.settled.as_ref().map(|figures| figures.risk.value);
+        let record = state.listed.options.get(slot.saturating_sub(first));
+        let payoff = record.filter(|_| state.settled(MarketId(slot)));
+        if status != Some(option.status) || settled != payoff.map(|record| record.payoff) {
+            return Err(format!("state of market {slot} differs"));
+        }
+    }
+    Ok(())
 }
 
 fn same<K: Ord + Copy, V: Copy + PartialEq>(

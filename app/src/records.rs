@@ -2,7 +2,7 @@
 
 use crate::pages::{Record, Reusable, Table, TableSnapshot};
 use ballast_risk::{Position, Terms, Worst};
-use ballast_types::{Account, AccountId, KeyId};
+use ballast_types::{Account, AccountId, ChainSpec, KeyId, MarketSpec, OptionKind};
 use bytemuck::{Pod, Zeroable};
 
 /// Declares tables: the type over the records that fit a page of about 2 KiB, and its snapshot.
@@ -480,6 +480,26 @@ pub(crate) struct OptionRecord {
     /// 0 call, 1 put.
     pub(crate) kind: u8,
     pub(crate) reserved: [u8; 13],
+}
+
+impl OptionRecord {
+    pub(crate) fn of(kind: OptionKind) -> Self {
+        Self {
+            kind: u8::from(kind == OptionKind::Put),
+            ..Self::zeroed()
+        }
+    }
+
+    /// The market that it is.
+    pub(crate) fn market(&self, spec: &ChainSpec) -> Option<MarketSpec> {
+        let series = spec.series.get(usize::from(self.series))?;
+        let group = spec.groups.get(series.market.group.index())?;
+        let kind = match self.kind {
+            0 => OptionKind::Call,
+            _ => OptionKind::Put,
+        };
+        Some(series.market(self.expiry, self.strike, kind, group.price_digits))
+    }
 }
 
 /// An expiry of a group's options that is not settled.

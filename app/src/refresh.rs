@@ -166,11 +166,6 @@ impl State {
             .collect()
     }
 
-    /// The unit of a group, the options' figures included, made anew: what it must be.
-    pub(crate) fn remade(&self, group: GroupId) -> Option<Unit> {
-        self.unit(group, None)
-    }
-
     pub(crate) fn settled(&self, market: MarketId) -> bool {
         let record = self.marks.get(market.0);
         record.is_some_and(|record| status_of(record.status) == MarketStatus::Settled)

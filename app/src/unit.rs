@@ -44,7 +44,7 @@ pub(crate) struct TermInputs {
 }
 
 /// An expiry of a unit; its number is that which [`Scenarios`] knows it by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Term {
     pub(crate) expiry: TimeMs,
     /// Before the settlement window fixes a part of it.
@@ -109,6 +109,15 @@ impl Unit {
             figures: (0..chunks).map(|_| OnceLock::new()).collect(),
             none: Figures::default(),
         }
+    }
+
+    /// Whether it is made of the same as another.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let marks = |unit: &Self| unit.scenarios.as_ref().map(|s| s.marks().clone());
+        (self.refreshed, self.index, &self.terms) == (other.refreshed, other.index, &other.terms)
+            && self.surface == other.surface
+            && marks(self) == marks(other)
+            && self.figures.len() == other.figures.len()
     }
 
     /// Figures of an option that is not settled; all zero where there are none.

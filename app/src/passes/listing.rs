@@ -120,17 +120,15 @@ impl Listing<'_> {
         strike: i64,
     ) -> Option<()> {
         self.left = self.left.saturating_sub(1);
-        for (code, kind) in [(0, OptionKind::Call), (1, OptionKind::Put)] {
-            let group = series.market.group;
-            let spec = self.state.chain.spec.groups.get(group.index())?;
-            let market = series.market(expiry, strike, kind, spec.price_digits);
+        let group = series.market.group;
+        for kind in [OptionKind::Call, OptionKind::Put] {
             let record = OptionRecord {
                 expiry,
                 strike,
                 series: number,
-                kind: code,
-                ..OptionRecord::zeroed()
+                ..OptionRecord::of(kind)
             };
+            let market = record.market(&self.state.chain.spec)?;
             let id = MarketId(self.state.marks.push(MarkRecord::zeroed()).ok()?);
             self.state.listed.options.push(record).ok()?;
             self.state.groups.get_mut(group.index())?.list(id)?;

@@ -6,6 +6,7 @@ use crate::groups::GroupShard;
 use crate::links::removed_event;
 use crate::orders::quote_key;
 use crate::passes::cancel::release_of;
+use crate::passes::check::fitting;
 use crate::passes::meeting::{Floor, Taker, Traded};
 use crate::passes::settle::Settlement;
 use crate::passes::taking::{fills_whole, take};
@@ -375,7 +376,7 @@ fn slide(
         return Ok(order.price);
     }
     let best = group.books.best(local, order.side.opposite()).unwrap_or(0);
-    let price = behind(order.side, best);
+    let price = fitting(order.side, behind(order.side, best), market);
     if order.post_only == PostOnly::Reject || !(1..=market.max_price).contains(&price) {
         return Err(Code::PostOnlyWouldTrade);
     }

@@ -39,7 +39,7 @@ use ballast_types::{
 };
 
 /// Prices and status of a market in this block; a price of 0 is none.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Live {
     pub(crate) mark: Ticks,
     pub(crate) index: Ticks,

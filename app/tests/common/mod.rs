@@ -7,8 +7,8 @@ use ballast_app::view::{MarketView, OrderView};
 use ballast_app::{Block, Snapshot, State};
 use ballast_types::{
     Account, Action, AssetId, AssetSpec, BlockEvents, ChainSpec, Code, Event, GroupId, GroupSpec,
-    Limits, MarketId, MarketKind, MarketSpec, Matching, Order, OrderId, PriceKind, PriceUpdate,
-    Secret, Sharing, Side, TxBody, TxHash, ValidatorSpec, chain_hash, sign_native,
+    Limits, MarginMode, MarketId, MarketKind, MarketSpec, Matching, Order, OrderId, PriceKind,
+    PriceUpdate, Secret, Sharing, Side, TxBody, TxHash, ValidatorSpec, chain_hash, sign_native,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -34,6 +34,9 @@ pub fn spec() -> ChainSpec {
         tick: "1".to_owned(),
         lot: "1".to_owned(),
         tick_value: 1,
+        tick_price: 1,
+        lot_amount: 1_000_000,
+        tick_bands: Vec::new(),
         min_size: 1,
         max_size: 1_000,
         max_price: 1_000_000,
@@ -43,6 +46,7 @@ pub fn spec() -> ChainSpec {
         maker_fee_ppm: 0,
         taker_fee_ppm: 0,
         initial_margin_ppm: 100_000,
+        minimum_margin_ppm: 0,
         maintenance_margin_ppm: 50_000,
         mark: 1_000,
         matching: Matching::Continuous,
@@ -79,8 +83,15 @@ pub fn spec() -> ChainSpec {
         assets: vec![asset("usdc"), asset("btc")],
         groups: vec![GroupSpec {
             name: "BTC".to_owned(),
+            price_digits: 3,
+            volatility: 500_000_000_000_000,
+            surface_cap: 0,
+            margin: params(),
         }],
         markets: vec![perpetual, spot],
+        series: Vec::new(),
+        margin_mode: MarginMode::Standard,
+        order_reserve_ppm: 0,
         price_authorities: vec![secret(0).id()],
         validators: vec![ValidatorSpec {
             name: "one".to_owned(),

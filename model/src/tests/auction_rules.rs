@@ -437,6 +437,7 @@ fn a_protection_bounds_what_quotes_trade() {
         freeze_ms: 60_000,
         notional: 4 * 1_000 * 1_000,
         delta: 0,
+        vega: 0,
     };
     let side = |price| Some(QuoteSide { price, size: 10 });
     let quotes = Quotes {

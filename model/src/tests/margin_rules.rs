@@ -2,7 +2,7 @@
 //! 1,000,000, margins are 100,000 and 80,000 a lot, the taker's fee at 1,000 is 350.
 
 use super::{BTC_PERP, BTC_SPOT, ETH_PERP, World, order};
-use crate::margin::{fee, up};
+use crate::margin::up;
 use crate::settle::trade_position;
 use crate::state::Position;
 use ballast_types::{Action, AssetId, Code, Side, TimeInForce, Transfer};
@@ -21,7 +21,7 @@ fn rates_round_toward_positive_infinity() {
         assert_eq!(up(x, ppm), expected, "{x} at {ppm}");
     }
     let world = World::new();
-    assert_eq!(fee(&world.spec.markets[3], 999, -110), -32);
+    assert_eq!(world.model.fee(ETH_PERP, 999, -110), -32);
 }
 
 /// An order of the account: bid or ask, price, lots.

@@ -20,6 +20,7 @@ fn protection(notional: u128, delta: u128) -> SetProtection {
         freeze_ms: 3_000,
         notional,
         delta,
+        vega: 0,
     }
 }
 

@@ -8,7 +8,8 @@ mod unit;
 
 use ballast_genesis::margin::{Field, PRESETS, read_params};
 use ballast_risk::portfolio::{
-    MONEY_DIGITS, Margin, ONE, Params, RATIO_DIGITS, UnitMargin, Worst, decimal, total,
+    Error, Holdings, MONEY_DIGITS, Margin, ONE, Params, RATIO_DIGITS, Scenarios, UnitMargin, Worst,
+    decimal, total,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -90,21 +91,34 @@ impl MarginFile {
     /// # Errors
     /// Names the field and its value.
     pub fn run(&self, case: &Value) -> Result<Outcome, String> {
+        let units = self.each_unit(case, Scenarios::margin)?;
+        let cash = Field::root("case", case).get("input").get("cash").money()?;
+        let account = total(cash, units.values()).map_err(|error| error.to_string())?;
+        Ok(Outcome { account, units })
+    }
+
+    /// What `of` makes of each unit of a case, by name.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn each_unit<T>(
+        &self,
+        case: &Value,
+        of: impl Fn(&Scenarios, &Holdings<'_>) -> Result<T, Error>,
+    ) -> Result<BTreeMap<String, T>, String> {
         let case = Field::root("case", case);
         let params = Arc::new(self.params_of(&case.get("params"))?);
         let input = Field::root("input", case.get("input").value().unwrap_or(&Value::Null));
         input.only(&["cash", "stable", "units"])?;
         let stable = input.get("stable").ratio(ONE)?;
-        let cash = input.get("cash").money()?;
         let mut units = BTreeMap::new();
         for (name, field) in input.get("units").members()? {
             let unit = Unit::read(&field, &params, stable)?;
-            let margin = unit.margin(&params);
-            let margin = margin.map_err(|error| format!("input.units.{name}.{error}"))?;
-            units.insert(name, margin);
+            let result = unit.run(&params, &of);
+            let result = result.map_err(|error| format!("input.units.{name}.{error}"))?;
+            units.insert(name, result);
         }
-        let account = total(cash, units.values()).map_err(|error| error.to_string())?;
-        Ok(Outcome { account, units })
+        Ok(units)
     }
 }
 

@@ -3,8 +3,8 @@
 use ballast_genesis::margin::Field;
 use ballast_risk::black76::OptionKind;
 use ballast_risk::portfolio::{
-    AMOUNT_DIGITS, Basis, Collateral, Error, ExpiryMarks, ExpirySums, Holdings, MONEY_DIGITS,
-    Marks, ONE, OptionTerms, Params, RATIO_DIGITS, Scenarios, Svi, UnitMargin,
+    AMOUNT_DIGITS, Basis, Collateral, Error, ExpiryMarks, ExpirySums, Held, Holdings, MONEY_DIGITS,
+    Marks, ONE, OptionTerms, Params, RATIO_DIGITS, Scenarios, Svi,
 };
 use ballast_risk::surface;
 use std::sync::Arc;
@@ -122,13 +122,17 @@ impl Unit {
         Ok(())
     }
 
-    /// The margin of the unit.
-    pub(super) fn margin(&self, params: &Arc<Params>) -> Result<UnitMargin, Error> {
+    /// What `of` makes of the unit.
+    pub(super) fn run<T>(
+        &self,
+        params: &Arc<Params>,
+        of: impl Fn(&Scenarios, &Holdings<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let scenarios = Scenarios::new(Arc::clone(params), self.marks.clone())?;
         let mut expiries = Vec::with_capacity(self.options.len());
         for (index, (future, options)) in self.futures.iter().zip(&self.options).enumerate() {
             let mut sums = ExpirySums::new(&scenarios);
-            sums.set_future(*future);
+            sums.set_future(Held::of(*future));
             for option in options {
                 let volatility = match &option.volatility {
                     Quoted::Flat(volatility) => *volatility,
@@ -139,18 +143,19 @@ impl Unit {
                     strike: option.strike,
                     volatility,
                 };
-                sums.change(&scenarios.option(index, &terms)?, 0, option.amount)?;
+                let array = scenarios.option(index, &terms)?;
+                sums.change(&array, Held::default(), Held::of(option.amount))?;
             }
             expiries.push(sums);
         }
         let held = Holdings {
-            perpetual: self.perpetual,
+            perpetual: Held::of(self.perpetual),
             perpetual_pnl: self.perpetual_pnl,
-            spot: self.spot,
+            spot: Held::of(self.spot),
             expiries: &expiries,
             collateral: &self.collateral,
         };
-        scenarios.margin(&held)
+        of(&scenarios, &held)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The account: scenarios, the worst of them, charges, floors and factors.
 
-use super::charges::Deltas;
+use super::charges::{Charged, Sizes};
 use super::fixed::{div_floor, mul_div_ceil, mul_div_floor, share_ceil, share_floor};
 use super::marks::Expiry;
-use super::{AMOUNT_ONE, Basis, Error, ExpirySums, Numeraire, ONE, Scenario, Scenarios};
+use super::{AMOUNT_ONE, Basis, Error, ExpirySums, Held, Numeraire, ONE, Scenario, Scenarios};
 use ballast_types::margin::{ratio, refuse};
 
 /// Scenarios that lose as much but for roundings, money.
@@ -12,12 +12,12 @@ const TIE: i128 = 1_000;
 /// What an account holds in one unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Holdings<'a> {
-    /// Position in the perpetual.
-    pub perpetual: i64,
+    /// Position and open orders in the perpetual.
+    pub perpetual: Held,
     /// Its unsettled result, funding included; money.
     pub perpetual_pnl: i128,
-    /// The underlying held as spot.
-    pub spot: i64,
+    /// The underlying held as spot, and its open orders.
+    pub spot: Held,
     /// The expiries, in the order of the marks.
     pub expiries: &'a [ExpirySums],
     /// Other assets that belong to this unit.
@@ -125,6 +125,14 @@ pub fn total<'a>(
     Ok(sum)
 }
 
+/// Spot and other assets, valued.
+pub(super) struct Outside {
+    spot: i128,
+    pub(super) assets: Vec<Valued>,
+    /// Value of what moves with the underlying.
+    pub(super) moving: i128,
+}
+
 /// An asset at the value of the quote.
 pub(super) struct Valued {
     pub(super) value: i128,
@@ -132,48 +140,63 @@ pub(super) struct Valued {
 }
 
 impl Scenarios {
-    /// The margin of what an account holds in this unit.
+    /// The margin of what an account holds in this unit, without its open orders.
     ///
     /// # Errors
     /// A position outside its range, another number of expiries than the marks have, or a figure
     /// that does not fit.
     pub fn margin(&self, held: &Holdings<'_>) -> Result<UnitMargin, Error> {
         self.check(held)?;
-        let stable = self.marks.stable.unsigned_abs();
-        let one = i128::from(ONE);
-        let spot = i128::from(held.spot)
-            .checked_mul(i128::from(self.marks.index))
-            .and_then(|product| self.scale.money_floor(product))
-            .and_then(|value| mul_div_floor(value, one, stable))
-            .ok_or(Error::TooLarge("hedge_spot"))?;
-        let assets = held
-            .collateral
-            .iter()
-            .map(|terms| {
-                let value = mul_div_floor(terms.value, one, stable);
-                Some(Valued {
-                    value: value?,
-                    terms: *terms,
-                })
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or(Error::TooLarge("collateral.amount"))?;
+        let outside = self.outside(held)?;
         let mut margin = UnitMargin {
-            value: self
-                .value(held, spot, &assets)
-                .ok_or(Error::TooLarge("mtm"))?,
+            value: self.value(held, &outside).ok_or(Error::TooLarge("mtm"))?,
             ..UnitMargin::default()
         };
-        self.scan(held, spot, &assets, &mut margin)?;
-        let deltas = Deltas::new(held).ok_or(Error::TooLarge("net_delta"))?;
-        margin.net_delta = div_floor(deltas.net, AMOUNT_ONE.unsigned_abs()).unwrap_or(0);
-        margin.naked_short = deltas.naked.saturating_mul(1_000_000);
-        self.charge(held, &deltas, &assets, &mut margin)?;
-        self.factors(&mut margin)?;
+        self.scan(held, &outside, &mut margin)?;
+        let sizes = Sizes::new(held, false).ok_or(Error::TooLarge("net_delta"))?;
+        margin.net_delta = div_floor(sizes.net.0, AMOUNT_ONE.unsigned_abs()).unwrap_or(0);
+        margin.naked_short = sizes.naked.saturating_mul(1_000_000);
+        let charged = self.charge(held, &sizes, &outside.assets)?;
+        self.factors(&charged, &mut margin)?;
         Ok(margin)
     }
 
-    fn check(&self, held: &Holdings<'_>) -> Result<(), Error> {
+    /// What an account has outside of perpetuals, futures and options.
+    pub(super) fn outside(&self, held: &Holdings<'_>) -> Result<Outside, Error> {
+        let stable = self.marks.stable.unsigned_abs();
+        let one = i128::from(ONE);
+        let spot = self
+            .spot_value(held.spot.amount)
+            .ok_or(Error::TooLarge("hedge_spot"))?;
+        let asset = |terms: &Collateral| {
+            Some(Valued {
+                value: mul_div_floor(terms.value, one, stable)?,
+                terms: *terms,
+            })
+        };
+        let assets: Option<Vec<_>> = held.collateral.iter().map(asset).collect();
+        let assets = assets.ok_or(Error::TooLarge("collateral.amount"))?;
+        let mut moving = spot;
+        for asset in assets.iter().filter(|asset| asset.terms.hedge) {
+            let sum = moving.checked_add(asset.value);
+            moving = sum.ok_or(Error::TooLarge("scenario_pnl"))?;
+        }
+        Ok(Outside {
+            spot,
+            assets,
+            moving,
+        })
+    }
+
+    /// Value of an amount of the underlying, rounded down.
+    pub(super) fn spot_value(&self, amount: i64) -> Option<i128> {
+        // Both factors are 64 bits.
+        let product = i128::from(amount).wrapping_mul(i128::from(self.marks.index));
+        let value = self.scale.money_floor(product)?;
+        mul_div_floor(value, i128::from(ONE), self.marks.stable.unsigned_abs())
+    }
+
+    pub(super) fn check(&self, held: &Holdings<'_>) -> Result<(), Error> {
         let count = i128::try_from(held.expiries.len()).unwrap_or(i128::MAX);
         let rule = "positions; as many as the marks have";
         refuse(
@@ -185,9 +208,9 @@ impl Scenarios {
         )?;
         if self.params.numeraire == Numeraire::Coin {
             let rule = "where the numeraire is coin, coins are cash";
-            let spot = i128::from(held.spot);
+            let spot = i128::from(held.spot.amount);
             refuse(
-                held.spot != 0,
+                held.spot != Held::default(),
                 "hedge_spot",
                 spot,
                 super::AMOUNT_DIGITS,
@@ -220,13 +243,13 @@ impl Scenarios {
     }
 
     /// Value at the marks, rounded down.
-    fn value(&self, held: &Holdings<'_>, spot: i128, assets: &[Valued]) -> Option<i128> {
+    fn value(&self, held: &Holdings<'_>, outside: &Outside) -> Option<i128> {
         let mut options = 0_i128;
         for sums in held.expiries {
             options = options.checked_add(sums.mark)?;
         }
-        let mut value = self.scale.money_floor(options)?.checked_add(spot)?;
-        for asset in assets {
+        let mut value = self.scale.money_floor(options)?.checked_add(outside.spot)?;
+        for asset in &outside.assets {
             value = value.checked_add(asset.value)?;
         }
         value.checked_add(held.perpetual_pnl)
@@ -235,21 +258,21 @@ impl Scenarios {
     fn scan(
         &self,
         held: &Holdings<'_>,
-        spot: i128,
-        assets: &[Valued],
+        outside: &Outside,
         margin: &mut UnitMargin,
     ) -> Result<(), Error> {
         let too_large = || Error::TooLarge("scenario_pnl");
-        let mut moving = spot;
-        for asset in assets.iter().filter(|asset| asset.terms.hedge) {
-            moving = moving.checked_add(asset.value).ok_or_else(too_large)?;
-        }
         margin.scenario_pnl.reserve(self.len());
         let mut lowest = 0;
         for (index, scenario) in self.params.scenarios.iter().enumerate() {
-            let pnl = self
-                .pnl(held, moving, index, scenario)
+            let (pnl, damp) = self
+                .pnl(held, outside.moving, index, scenario)
                 .ok_or_else(too_large)?;
+            let pnl = if pnl < 0 {
+                pnl.saturating_add(damp).min(0)
+            } else {
+                pnl
+            };
             lowest = lowest.min(pnl);
             margin.scenario_pnl.push(pnl);
         }
@@ -269,20 +292,20 @@ impl Scenarios {
         Ok(())
     }
 
-    /// Result of one scenario, rounded down; `moving` is the value of what moves with the
-    /// underlying.
-    fn pnl(
+    /// Result of one scenario, rounded down, and how much of a loss is forgiven; `moving` is the
+    /// value of what moves with the underlying.
+    pub(super) fn pnl(
         &self,
         held: &Holdings<'_>,
         moving: i128,
         index: usize,
         scenario: &Scenario,
-    ) -> Option<i128> {
+    ) -> Option<(i128, i128)> {
         let product = |a: i64, b: i64| i128::from(a).wrapping_mul(i128::from(b));
-        let mut exact = product(held.perpetual, *self.perpetual_moves.get(index)?);
+        let mut exact = product(held.perpetual.amount, *self.perpetual_moves.get(index)?);
         let mut money = share_floor(moving, scenario.moves())?;
         for (sums, expiry) in held.expiries.iter().zip(&self.expiries) {
-            let future = product(sums.future, *expiry.future_moves.get(index)?);
+            let future = product(sums.future.amount, *expiry.future_moves.get(index)?);
             exact = exact.checked_add(future)?;
             let shocked = *sums.values.get(index)?;
             if expiry.discounts.of_value.is_none() && !scenario.is_skew() {
@@ -300,12 +323,11 @@ impl Scenarios {
             money = money.checked_add(change)?;
         }
         let money = money.checked_add(self.scale.money_floor(exact)?)?;
-        let pnl = share_floor(money, scenario.weight)?;
-        self.damped(pnl, scenario)
+        self.rescaled(share_floor(money, scenario.weight)?, scenario)
     }
 
     /// Shocked value of an expiry's options after the discount on its sign, rounded down.
-    fn discounted(&self, expiry: &Expiry, shocked: i128) -> Option<i128> {
+    pub(super) fn discounted(&self, expiry: &Expiry, shocked: i128) -> Option<i128> {
         let value = self.scale.money_floor(shocked)?;
         match expiry.discounts.of_value {
             None => Some(value),
@@ -313,9 +335,9 @@ impl Scenarios {
         }
     }
 
-    /// Extended rows under the coin numeraire are put on the scale of the main table, and losses
-    /// are forgiven up to the dampener.
-    fn damped(&self, pnl: i128, scenario: &Scenario) -> Option<i128> {
+    /// Result and dampener; extended rows under the coin numeraire are put on the scale of the main
+    /// table.
+    fn rescaled(&self, pnl: i128, scenario: &Scenario) -> Option<(i128, i128)> {
         let (mut pnl, mut damp) = (pnl, scenario.damp);
         if self.params.numeraire == Numeraire::Coin && scenario.extended {
             let factor = ONE.checked_add(scenario.change)?;
@@ -330,14 +352,11 @@ impl Scenarios {
             let one = 10_i128.checked_pow(self.marks.price_digits)?;
             damp = mul_div_floor(damp, one, self.marks.index.unsigned_abs())?;
         }
-        if pnl < 0 && damp > 0 {
-            pnl = pnl.checked_add(damp)?.min(0);
-        }
-        Some(pnl)
+        Some((pnl, damp))
     }
 
     /// Sum over expiries of the loss when its forward alone moves, rounded down.
-    fn basis(&self, held: &Holdings<'_>) -> Option<i128> {
+    pub(super) fn basis(&self, held: &Holdings<'_>) -> Option<i128> {
         let mut sum = 0_i128;
         for (sums, expiry) in held.expiries.iter().zip(&self.expiries) {
             let worst = sums.basis_up.min(sums.basis_down).checked_sub(sums.mark)?;
@@ -348,25 +367,23 @@ impl Scenarios {
     }
 
     /// Core, factors and what is added outside of them.
-    fn factors(&self, margin: &mut UnitMargin) -> Result<(), Error> {
-        let params = &self.params;
+    fn factors(&self, charged: &Charged, margin: &mut UnitMargin) -> Result<(), Error> {
+        margin.roll = charged.roll;
+        margin.delta_shock = charged.delta_shock;
+        margin.charges_in = charged.inside;
+        margin.floor = charged.floor;
+        margin.charges_maintenance = charged.maintenance;
+        margin.haircuts_maintenance = charged.haircuts_maintenance;
+        margin.charges_initial = charged.initial;
+        margin.haircuts_initial = charged.haircuts_initial;
+        margin.confidence = charged.confidence;
         margin.initial_factor = self.initial_factor;
-        let core = margin.scan.checked_add(margin.charges_in);
-        margin.core = core.ok_or(Error::TooLarge("core"))?.max(margin.floor);
-        let maintenance = || {
-            share_ceil(margin.core, params.maintenance_factor)?
-                .checked_add(margin.charges_maintenance)?
-                .checked_add(margin.haircuts_maintenance)
-        };
-        let initial = || {
-            mul_div_ceil(margin.core, margin.initial_factor, ONE.unsigned_abs())?
-                .checked_add(margin.charges_maintenance)?
-                .checked_add(margin.haircuts_maintenance)?
-                .checked_add(margin.charges_initial)?
-                .checked_add(margin.haircuts_initial)?
-                .checked_add(margin.confidence)
-        };
-        let (initial, maintenance) = (initial(), maintenance());
+        let core = margin.scan.checked_add(charged.inside);
+        margin.core = core.ok_or(Error::TooLarge("core"))?.max(charged.floor);
+        let maintenance = share_ceil(margin.core, self.params.maintenance_factor)
+            .and_then(|share| share.checked_add(charged.outside_maintenance()?));
+        let initial = mul_div_ceil(margin.core, margin.initial_factor, ONE.unsigned_abs())
+            .and_then(|share| share.checked_add(charged.outside_initial()?));
         margin.initial = initial.ok_or(Error::TooLarge("im"))?;
         margin.maintenance = maintenance.ok_or(Error::TooLarge("mm"))?;
         Ok(())

@@ -35,6 +35,7 @@ mod charges;
 mod fixed;
 mod fold;
 mod marks;
+mod orders;
 mod sums;
 mod volatility;
 
@@ -47,7 +48,8 @@ pub use ballast_types::margin::{
 pub use array::{OptionTerms, RiskArray};
 pub use fold::{Collateral, Holdings, Margin, UnitMargin, Worst, total};
 pub use marks::{ExpiryMarks, Marks, Scenarios};
-pub use sums::ExpirySums;
+pub use orders::{Instrument, LotTerms, OrderSums, OrderTerms, Requirement};
+pub use sums::{ExpirySums, Held};
 pub use volatility::Svi;
 
 /// Seconds of a year of 365 days.

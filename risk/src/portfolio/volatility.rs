@@ -345,9 +345,12 @@ impl Discounts {
             terms.short.base,
             exponent(terms.short.multiple, terms.short.add),
         );
+        let short = short.unwrap_or(i64::MAX).min(inverse);
         Ok(Self {
             of_price,
-            of_value: Some((long, short.unwrap_or(i64::MAX).min(inverse))),
+            // Long values never count in full where short ones do not: so a sum is worth at least
+            // its parts, whatever the rate.
+            of_value: Some((long.min(short), short)),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use ballast_risk::black76::OptionKind;
 use ballast_risk::portfolio::{
-    AMOUNT_ONE, Error, ExpiryMarks, ExpirySums, Holdings, Marks, ONE, OptionTerms, Params,
+    AMOUNT_ONE, Error, ExpiryMarks, ExpirySums, Held, Holdings, Marks, ONE, OptionTerms, Params,
     Scenarios, UnitMargin,
 };
 use proptest::prelude::*;
@@ -70,7 +70,7 @@ pub(crate) fn marks(near_secs: i64, far_secs: i64) -> Marks {
 
 /// An option of an expiry, and how many hundredths are held.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
+pub(crate) struct OptionHeld {
     pub(crate) expiry: usize,
     pub(crate) terms: OptionTerms,
     pub(crate) amount: i64,
@@ -82,7 +82,7 @@ pub(crate) struct Book {
     pub(crate) perpetual: i64,
     pub(crate) spot: i64,
     pub(crate) futures: [i64; 2],
-    pub(crate) options: Vec<Held>,
+    pub(crate) options: Vec<OptionHeld>,
 }
 
 impl Book {
@@ -113,22 +113,22 @@ impl Book {
         let unit = unit(params, marks)?;
         let amount = |hundredths: i64| hundredths * (AMOUNT_ONE / 100);
         let mut sums = vec![ExpirySums::new(&unit), ExpirySums::new(&unit)];
-        let key = |held: &Held| (held.expiry, held.terms.strike, held.terms.kind);
+        let key = |held: &OptionHeld| (held.expiry, held.terms.strike, held.terms.kind);
         let mut before: std::collections::BTreeMap<_, i64> = Default::default();
         for held in &self.options {
             let from = before.entry(key(held)).or_default();
             let array = unit.option(held.expiry, &held.terms)?;
             let to = *from + amount(held.amount);
-            sums[held.expiry].change(&array, *from, to)?;
+            sums[held.expiry].change(&array, Held::of(*from), Held::of(to))?;
             *from = to;
         }
         for (sums, future) in sums.iter_mut().zip(self.futures) {
-            sums.set_future(amount(future));
+            sums.set_future(Held::of(amount(future)));
         }
         let held = Holdings {
-            perpetual: amount(self.perpetual),
+            perpetual: Held::of(amount(self.perpetual)),
             perpetual_pnl: 0,
-            spot: amount(self.spot),
+            spot: Held::of(amount(self.spot)),
             expiries: &sums,
             collateral: &[],
         };
@@ -136,8 +136,8 @@ impl Book {
     }
 }
 
-pub(crate) fn option(expiry: usize, call: bool, strike: i64, amount: i64) -> Held {
-    Held {
+pub(crate) fn option(expiry: usize, call: bool, strike: i64, amount: i64) -> OptionHeld {
+    OptionHeld {
         expiry,
         terms: OptionTerms {
             kind: if call {
@@ -153,7 +153,7 @@ pub(crate) fn option(expiry: usize, call: bool, strike: i64, amount: i64) -> Hel
     }
 }
 
-fn held() -> impl Strategy<Value = Held> {
+fn held() -> impl Strategy<Value = OptionHeld> {
     let amount = prop_oneof![-300_i64..300, -5_000_i64..5_000];
     (0..2_usize, any::<bool>(), 5_i64..40, amount)
         .prop_map(|(expiry, call, strike, amount)| option(expiry, call, strike * 4_000, amount))

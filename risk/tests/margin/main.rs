@@ -13,5 +13,6 @@ mod doc;
 #[path = "../../../node/src/margin_file/mod.rs"]
 #[allow(dead_code, unreachable_pub, unused_imports)]
 mod margin_file;
+mod orders;
 mod properties;
 mod vectors;

@@ -3,9 +3,11 @@
 use crate::book::{Book, PRESETS, SCALING, book, dollars, hundredths, marks, option, preset, unit};
 use ballast_risk::black76::OptionKind;
 use ballast_risk::portfolio::{
-    AMOUNT_ONE, Collateral, Error, ExpirySums, Holdings, MONEY_DIGITS, Marks, Numeraire, ONE,
-    OptionTerms, Params, UnitMargin, Volatility, VolatilityShock, YEAR_SECS, total,
+    AMOUNT_ONE, Collateral, Error, ExpirySums, Held, Holdings, Instrument, MONEY_DIGITS, Marks,
+    Numeraire, ONE, OptionTerms, OrderSums, Params, UnitMargin, Volatility, VolatilityShock,
+    YEAR_SECS, total,
 };
+use ballast_types::Side;
 use proptest::prelude::*;
 
 const DAY: i64 = 86_400;
@@ -410,7 +412,7 @@ fn word() -> impl Strategy<Value = i64> {
 type Change = (usize, i64);
 
 /// How many numbers [`margin_of`] has.
-const NUMBERS: usize = 44;
+const NUMBERS: usize = 50;
 
 fn at(changes: &[Change], slot: usize, usual: i64) -> i64 {
     let change = changes.iter().find(|(changed, _)| *changed == slot);
@@ -467,6 +469,7 @@ fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
     marks.stable = at(42, ONE);
     let unit = unit(params, &marks)?;
     let mut sums = vec![ExpirySums::new(&unit), ExpirySums::new(&unit)];
+    let mut orders = OrderSums::default();
     for (index, sums) in sums.iter_mut().enumerate() {
         let terms = OptionTerms {
             kind: OptionKind::Put,
@@ -474,9 +477,27 @@ fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
             volatility: at(28 + index, ONE / 2),
         };
         let array = unit.option(index, &terms)?;
-        sums.change(&array, 0, at(30, 3 * AMOUNT_ONE))?;
-        sums.change(&array, at(30, 3 * AMOUNT_ONE), at(31, -AMOUNT_ONE))?;
-        sums.set_future(at(32, AMOUNT_ONE));
+        let open = Held {
+            amount: at(30, 3 * AMOUNT_ONE),
+            bids: at(44, AMOUNT_ONE),
+            asks: at(45, 0),
+        };
+        sums.change(&array, Held::default(), open)?;
+        let to = Held {
+            amount: at(31, -AMOUNT_ONE),
+            ..open
+        };
+        sums.change(&array, open, to)?;
+        sums.set_future(Held {
+            amount: at(32, AMOUNT_ONE),
+            ..open
+        });
+        if params.numeraire == Numeraire::Quote {
+            let (lot, gain) = (at(46, AMOUNT_ONE / 100), i128::from(at(47, -5)) << 32);
+            let instrument = Instrument::Option(index, &array);
+            let terms = unit.order(instrument, lot, Side::Sell, gain, i128::from(at(48, 1_000)))?;
+            orders.add(&terms, at(49, 100))?;
+        }
     }
     let asset = Collateral {
         value: i128::from(at(33, 1)) * i128::from(at(34, ONE)),
@@ -487,9 +508,9 @@ fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
     };
     let coin = params.numeraire == Numeraire::Coin;
     let held = Holdings {
-        perpetual: at(38, AMOUNT_ONE),
+        perpetual: Held::of(at(38, AMOUNT_ONE)),
         perpetual_pnl: i128::from(at(39, 0)) << at(40, 0).rem_euclid(64),
-        spot: at(41, if coin { 0 } else { AMOUNT_ONE }),
+        spot: Held::of(at(41, if coin { 0 } else { AMOUNT_ONE })),
         expiries: &sums,
         collateral: if coin {
             &[]
@@ -499,6 +520,8 @@ fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
     };
     let margin = unit.margin(&held)?;
     assert!(margin.initial >= margin.maintenance && margin.maintenance >= 0);
+    let with = unit.requirement(&held, &orders)?;
+    assert_eq!(with.held, margin.maintenance);
     total(i128::from(at(43, 0)) << 64, [&margin, &margin])?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::margin_file::MarginFile;
 use ballast_genesis::margin::parse;
-use ballast_risk::portfolio::MONEY_DIGITS;
+use ballast_risk::portfolio::{MONEY_DIGITS, OrderSums};
 use serde_json::Value;
 
 /// Expected numbers may differ by one part in this many, or absolutely below 1.
@@ -133,4 +133,31 @@ fn presets_are_the_parameter_sets_of_the_reference() {
         let (preset, set) = (file.params(preset).unwrap(), file.params(set).unwrap());
         assert_eq!(preset, set);
     }
+}
+
+#[test]
+fn without_open_orders_the_requirement_is_the_margin() {
+    let none = OrderSums::default();
+    let mut units = 0;
+    for text in [
+        include_str!("../vectors/portfolio_margin.json"),
+        include_str!("../vectors/portfolio_margin_features.json"),
+        include_str!("../vectors/portfolio_margin_published.json"),
+    ] {
+        let file = MarginFile::parse(text).unwrap();
+        for case in file.cases() {
+            let each = file.each_unit(case, |scenarios, held| {
+                let margin = scenarios.margin(held)?;
+                Ok((margin, scenarios.requirement(held, &none)?))
+            });
+            for (name, (margin, with)) in each.unwrap() {
+                let id = &case["id"];
+                assert_eq!(with.initial, margin.initial, "{id} {name}");
+                assert_eq!(with.maintenance, margin.maintenance, "{id} {name}");
+                assert_eq!(with.held, margin.maintenance, "{id} {name}");
+                units += 1;
+            }
+        }
+    }
+    assert!(units > 202, "{units}");
 }

@@ -1,7 +1,8 @@
 //! The rules that parameters keep.
 
 use super::{
-    Basis, Charges, Floor, MONEY_DIGITS, ONE, Params, RATIO_DIGITS, Scenario, Skew, Volatility,
+    Basis, Charges, Floor, MONEY_DIGITS, Numeraire, ONE, Params, RATIO_DIGITS, Scenario, Skew,
+    Volatility,
 };
 
 /// A parameter, mark or position that breaks a rule.
@@ -134,6 +135,23 @@ impl Params {
             positive_money("delta_shock.threshold_usd", shock.threshold)?;
             positive("delta_shock.inc_per_coin", shock.per_coin)?;
             positive("delta_shock.max", shock.most)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses parameters under which an account can have no open orders: the kernel bounds what
+    /// fills may lose only where results are money of the quote and a sum of options is worth at
+    /// least its parts.
+    ///
+    /// # Errors
+    /// [`Refused`] with the first field that breaks a rule.
+    pub fn check_for_orders(&self) -> Result<(), Refused> {
+        let coin = self.numeraire == Numeraire::Coin;
+        refuse(coin, "numeraire", 1, 0, "coin counts; must be usd where there are open orders")?;
+        if let Some(discount) = &self.option_discount {
+            let (long, short) = (discount.long.base, discount.short.base);
+            let rule = "must not be above short_base";
+            ratio("option_discount.long_base", long, 0, short, rule)?;
         }
         Ok(())
     }

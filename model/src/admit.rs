@@ -7,8 +7,9 @@ use crate::margin::{Open, Rate};
 use crate::state::{Place, Refusal, Stamp, reducible};
 use crate::{trigger, twap};
 use ballast_types::{
-    Account, ActionKey, Atoms, Class, Code, Limits, LinkKind, LinkRule, Lots, MarketKind,
-    MarketSpec, MarketStatus, Matching, Order, OrderId, PostOnly, Rank, Side, TimeInForce,
+    Account, ActionKey, Atoms, Class, Code, Limits, LinkKind, LinkRule, Lots, MarginMode,
+    MarketKind, MarketSpec, MarketStatus, Matching, Order, OrderId, PostOnly, Rank, Side,
+    TimeInForce,
 };
 
 /// Largest position with all open orders of its market, in lots.
@@ -164,6 +165,10 @@ impl Model {
             form == Err(Code::MarketExpired),
             "order in a settled market",
         );
+        let between = form == Err(Code::BadPrice)
+            && (1..=self.spec.markets[order.market.index()].max_price).contains(&order.price);
+        self.coverage
+            .count_if(between, "price between the steps of a band");
         form?;
         self.check_band(entry)?;
         self.check_notional(entry)?;
@@ -189,12 +194,19 @@ impl Model {
         let most = i128::from(position).abs() + open + i128::from(order.size);
         let lot = i128::from(self.spec.markets[order.market.index()].lot_amount);
         let amount = most * lot > MAX_AMOUNT;
-        self.coverage.count_if(amount, "amount beyond the limit");
         if most > MAX_POSITION || amount {
             return Err(Code::PositionLimit.into());
         }
         let lots = self.covered_by_base(entry, &rest)?;
-        self.covered_by_margin(entry, lots, &before, &rest)
+        let admitted = self.covered_by_margin(entry, lots, &before, &rest);
+        if self.margin_mode(entry.account) == MarginMode::Portfolio {
+            self.coverage.count(match admitted {
+                Ok(admitted) if admitted < lots => "portfolio order cut",
+                Ok(_) => "portfolio order admitted",
+                Err(_) => "portfolio order refused",
+            });
+        }
+        admitted
     }
 
     fn check_form(&self, entry: &Entry) -> Result<(), Code> {
@@ -273,7 +285,11 @@ impl Model {
             Side::Sell => price < reference - width,
         };
         if outside {
-            let name = format!("price beyond the band, {:?}", order.side);
+            let option = match market.kind {
+                MarketKind::Option { .. } => " of an option",
+                _ => "",
+            };
+            let name = format!("price beyond the band{option}, {:?}", order.side);
             self.coverage.count(&name);
             return Err(Code::PriceBand);
         }
@@ -419,6 +435,9 @@ impl Model {
         }
         if reduces(lots) {
             self.coverage.count("admitted as risk-reducing");
+            let portfolio = self.margin_mode(account) == MarginMode::Portfolio;
+            self.coverage
+                .count_if(portfolio, "portfolio order risk-reducing");
             return Ok(lots);
         }
         if entry.order.tif == TimeInForce::Ioc {

@@ -387,7 +387,8 @@ impl Model {
             }
         }
         let spec = &self.spec.markets[maker.market.index()];
-        for (order, fee) in [(maker, spec.maker_fee_ppm), (taker, spec.taker_fee_ppm)] {
+        let fees = [spec.maker_fee_ppm, spec.taker_fee_ppm];
+        for (order, fee) in [maker, taker].into_iter().zip(fees) {
             let fill = order.fill_of(order.side, lots);
             let most = self.allowed_lots(order.account, &fill, fee);
             lots = lots.min(most);

@@ -31,7 +31,6 @@ impl Model {
             let series = self.spec.series[at].clone();
             let index = self.group_index(series.market.group);
             if index == 0 {
-                self.coverage.count("series without an index");
                 continue;
             }
             for expiry in series.expiries(self.block.time) {
@@ -74,22 +73,27 @@ impl Model {
             ladder.low -= ladder.step;
             wanted.push(ladder.low);
         }
-        self.coverage.count_if(
-            known.is_some() && !wanted.is_empty(),
-            "ladder extended later",
-        );
+        let full = ladder.strikes() >= most
+            && (ladder.high < centre.saturating_add(reach)
+                || ladder.low > centre.saturating_sub(reach).max(ladder.step));
+        self.coverage.count_if(full, "ladder full");
         for strike in wanted {
             if *quota == 0 {
                 self.coverage.count("listing stopped by its quota");
                 return;
             }
             *quota -= 1;
-            let step = ladder.step;
-            let ladders = &mut self.state.ladders;
-            let listed = ladders.entry((at, expiry)).or_insert(Ladder {
-                step,
+            let listed = self.state.ladders.entry((at, expiry)).or_insert(Ladder {
+                step: ladder.step,
                 low: strike,
                 high: strike,
+            });
+            self.coverage.count(if strike > listed.high {
+                "ladder grows above"
+            } else if strike < listed.low {
+                "ladder grows below"
+            } else {
+                "ladder begins"
             });
             listed.low = listed.low.min(strike);
             listed.high = listed.high.max(strike);

@@ -131,6 +131,8 @@ impl Model {
                 return Code::PostOnlyWouldTrade;
             }
             self.coverage.count(&format!("slide, {side:?}"));
+            let stepped = price != best.level - sign(side);
+            self.coverage.count_if(stepped, "slide to a step of a band");
             entry.order.price = price;
         }
         let price = entry.order.price;

@@ -5,7 +5,8 @@ use crate::admit::Entry;
 use crate::margin::Open;
 use crate::state::{PlacedOrder, reducible};
 use ballast_types::{
-    Account, Code, Event, Lots, MarketId, OrderId, Removal, SelfTrade, SelfTradeScope, Side,
+    Account, Code, Event, Lots, MarginMode, MarketId, OrderId, Removal, SelfTrade, SelfTradeScope,
+    Side,
 };
 
 /// Why a taking order went no further although lots remain.
@@ -317,12 +318,19 @@ impl Model {
     }
 
     /// How many lots of a fill the account's flag allows; all of them without it.
-    pub(crate) fn allowed_lots(&self, account: Account, fill: &Open, fee_ppm: i32) -> Lots {
-        if self.is_flagged(account) {
-            self.allowed_uncovered(account, fill, fee_ppm)
-        } else {
-            fill.lots
+    pub(crate) fn allowed_lots(&mut self, account: Account, fill: &Open, fee_ppm: i32) -> Lots {
+        if !self.is_flagged(account) {
+            return fill.lots;
         }
+        let allowed = self.allowed_uncovered(account, fill, fee_ppm);
+        if self.margin_mode(account) == MarginMode::Portfolio {
+            self.coverage.count(match allowed {
+                0 => "portfolio fill refused",
+                lots if lots < fill.lots => "portfolio fill allowed in part",
+                _ => "portfolio fill allowed whole",
+            });
+        }
+        allowed
     }
 
     pub(crate) fn remove_maker(&mut self, maker: &PlacedOrder, reason: Removal) {

@@ -3,8 +3,8 @@
 
 use crate::Model;
 use ballast_types::{
-    Account, ActionResult, Code, Decoded, Event, Hash, MarketStatus, PriceKind, Tx, TxResult,
-    decode, tx_hash, verify,
+    Account, ActionResult, Code, Decoded, Event, Hash, MarginMode, MarketStatus, PriceKind, Tx,
+    TxResult, decode, tx_hash, verify,
 };
 use std::collections::BTreeSet;
 
@@ -112,9 +112,15 @@ impl Model {
         for account in accounts {
             let uncovered = !self.is_covered(account);
             if uncovered {
-                self.coverage.count("account uncovered");
-                if self.equity(account) < self.held(account) {
-                    self.coverage.count("account under maintenance");
+                let portfolio = self.margin_mode(account) == MarginMode::Portfolio;
+                let under = self.equity(account) < self.held(account);
+                for (happens, name) in [
+                    (true, "account uncovered"),
+                    (portfolio, "portfolio account uncovered"),
+                    (under, "account under maintenance"),
+                    (portfolio && under, "portfolio account under maintenance"),
+                ] {
+                    self.coverage.count_if(happens, name);
                 }
             }
             self.state.accounts.insert(account, uncovered);

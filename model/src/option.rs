@@ -2,8 +2,9 @@
 
 use crate::Model;
 use crate::expiry::Samples;
+use ballast_types::margin::ONE;
 use ballast_types::{
-    Account, Atoms, Event, GroupId, MarketId, MarketKind, MarketStatus, OptionKind,
+    Account, Atoms, Event, GroupId, Lots, MarketId, MarketKind, MarketStatus, OptionKind,
     SETTLEMENT_WINDOW_MS, Ticks, TimeMs,
 };
 use std::collections::BTreeSet;
@@ -26,14 +27,10 @@ pub(crate) fn rounded(x: Atoms, d: Atoms) -> Atoms {
     (2 * x + d).div_euclid(2 * d)
 }
 
-/// The product of three over `d`, to the nearest, halves away from zero; `a` is a ratio of 10^-15.
-pub(crate) fn ratio_of(a: i64, b: i64, c: i64, d: Atoms) -> Atoms {
-    const ONE: Atoms = 1_000_000_000_000_000;
-    let ratio = Atoms::from(a.unsigned_abs());
-    let product = Atoms::from(b) * Atoms::from(c);
-    // floor(2 ratio product / d), in two parts so that it fits.
-    let doubled = 2 * ratio * (product / d) + 2 * ratio * (product % d) / d;
-    (doubled + ONE) / (2 * ONE) * Atoms::from(a.signum())
+/// A ratio of 10^-15 of `x`, which is not negative; to the nearest, halves away from zero.
+pub(crate) fn part(ratio: i64, x: Atoms) -> Atoms {
+    let size = Atoms::from(ratio.unsigned_abs());
+    rounded(size * x, Atoms::from(ONE)) * Atoms::from(ratio.signum())
 }
 
 impl Model {
@@ -99,7 +96,6 @@ impl Model {
                 .or_default();
             samples.sum += Atoms::from(index) * Atoms::from(within);
             samples.weight += within;
-            self.coverage.count_if(within > 0, "sample of options");
         }
     }
 
@@ -137,10 +133,8 @@ impl Model {
         let samples = self.state.option_samples.get(&(group, expiry));
         let Samples { sum, weight } = samples.copied().unwrap_or_default();
         if weight == 0 {
-            self.coverage.count("options settled without a sample");
             return Atoms::from(self.group_index(group));
         }
-        self.coverage.count("options settled by samples");
         let weight = Atoms::from(weight);
         (sum + weight / 2) / weight
     }
@@ -153,22 +147,26 @@ impl Model {
         self.state.payoffs.insert(market, payoff);
         self.state.marks[market.index()] = price;
         self.state.statuses[market.index()] = MarketStatus::Settled;
-        self.coverage.count(if payoff > 0 {
-            "option settled in the money"
-        } else {
-            "option settled without value"
-        });
+        let side = if payoff > 0 { "in" } else { "out of" };
+        let call = matches!(
+            spec.kind,
+            MarketKind::Option {
+                kind: OptionKind::Call,
+                ..
+            }
+        );
+        let name = if call { "call" } else { "put" };
+        self.coverage
+            .count(&format!("{name} settled {side} the money"));
         let positions = self.state.positions.iter_mut();
         let here = positions.filter(|((_, of), _)| *of == market);
-        let paid: Vec<(Account, Atoms)> = here
-            .map(|((account, _), position)| {
-                let lots = std::mem::take(&mut position.size);
-                (*account, Atoms::from(lots) * payoff)
-            })
+        let held: Vec<(Account, Lots)> = here
+            .map(|((account, _), position)| (*account, std::mem::take(&mut position.size)))
             .collect();
-        for (account, cash) in paid {
-            self.coverage.count_if(cash > 0, "long option pays");
-            self.coverage.count_if(cash < 0, "short option pays");
+        for (account, lots) in held {
+            self.coverage.count_if(lots > 0, "long option settled");
+            self.coverage.count_if(lots < 0, "short option settled");
+            let cash = Atoms::from(lots) * payoff;
             self.state
                 .add_balance(account, self.spec.margin_asset, cash);
         }
@@ -178,7 +176,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use super::{ratio_of, rounded};
+    use super::{part, rounded};
 
     #[test]
     fn halves_round_up_and_away_from_zero() {
@@ -186,14 +184,8 @@ mod tests {
             assert_eq!(rounded(x, d), expected);
         }
         let half = 500_000_000_000_000;
-        for (a, b, c, d, expected) in [
-            (half, 1, 1, 1, 1),
-            (-half, 1, 1, 1, -1),
-            (half, 1, 1, 3, 0),
-            (-half, 30, 7, 10, -11),
-            (half, i64::MAX, 4, 2, i128::from(i64::MAX)),
-        ] {
-            assert_eq!(ratio_of(a, b, c, d), expected, "{a} {b} {c} {d}");
+        for (ratio, x, expected) in [(half, 1, 1), (-half, 1, -1), (half, 4, 2), (-half, 21, -11)] {
+            assert_eq!(part(ratio, x), expected, "{ratio} {x}");
         }
     }
 }

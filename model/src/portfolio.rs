@@ -146,9 +146,11 @@ impl Model {
                 MarketKind::Spot { .. } => add(&mut spot, held)?,
                 MarketKind::Future { expiry } => add(&mut futures[at(expiry)?], held)?,
                 MarketKind::Option { expiry, .. } => {
-                    let array = &unit.arrays[&market];
-                    let sums = &mut sums[at(expiry)?];
-                    sums.change(array, Held::default(), held).ok()?;
+                    if held != Held::default() {
+                        let array = unit.arrays.get(&market)?;
+                        let sums = &mut sums[at(expiry)?];
+                        sums.change(array, Held::default(), held).ok()?;
+                    }
                 }
             }
         }
@@ -204,7 +206,7 @@ impl Model {
                 MarketKind::Spot { .. } => Instrument::Spot,
                 MarketKind::Future { expiry } => Instrument::Future(at(expiry)?),
                 MarketKind::Option { expiry, .. } => {
-                    Instrument::Option(at(expiry)?, &unit.arrays[&order.market])
+                    Instrument::Option(at(expiry)?, unit.arrays.get(&order.market)?)
                 }
             };
             let gain = self.limit_gain(book.account, order) * self.atom();

@@ -1,5 +1,6 @@
 //! Pass 5 and the end of the block: positions, cash, fees, and the events that report them.
 
+use crate::margin::up;
 use crate::state::{PlacedOrder, Position, sign};
 use crate::{Levels, Model};
 use ballast_types::{
@@ -19,6 +20,18 @@ impl Model {
         let spec = &self.spec.markets[maker.market.index()];
         let [maker_fee, taker_fee] = [spec.maker_fee_ppm, spec.taker_fee_ppm]
             .map(|ppm| Atoms::from(lots) * self.fee(maker.market, maker.level, ppm));
+        if let MarketKind::Option { .. } = spec.kind {
+            let whole = up(
+                self.option_lot(maker.market).underlying,
+                Atoms::from(spec.taker_fee_ppm),
+            );
+            self.coverage
+                .count(if taker_fee < Atoms::from(lots) * whole {
+                    "fee of an option capped"
+                } else {
+                    "fee of an option at the index"
+                });
+        }
         let healthy = |model: &Self, account| model.equity(account) >= model.held(account);
         let before = [healthy(self, maker.account), healthy(self, taker)];
         for (account, side, fee) in [

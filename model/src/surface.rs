@@ -3,6 +3,7 @@
 use crate::Model;
 use ballast_risk::surface::{Slice, Surface};
 use ballast_types::margin::ONE;
+use ballast_types::surface::Curve;
 use ballast_types::{ActionKey, Code, Event, ExpirySurface, GroupId, KeyId, SetSurface, TimeMs};
 use std::collections::BTreeMap;
 
@@ -70,15 +71,22 @@ impl Model {
     pub(crate) fn propose_surfaces(&mut self, mut surfaces: Vec<(ActionKey, GroupId, Published)>) {
         surfaces.sort_by_key(|(key, _, _)| *key);
         for (_, group, published) in surfaces {
-            self.state.pending_surfaces.insert(group, published);
+            let pending = &mut self.state.pending_surfaces;
+            let before = pending.insert(group, published);
+            self.coverage
+                .count_if(before.is_some(), "surface replaces a pending one");
         }
     }
 
     /// Pass 0, after futures are settled.
     pub(crate) fn apply_surfaces(&mut self) {
         for (group, published) in std::mem::take(&mut self.state.pending_surfaces) {
-            let again = self.state.surfaces.contains_key(&group);
-            self.coverage.count_if(again, "surface replaced");
+            for of in &published.expiries {
+                self.coverage.count(match of.curve {
+                    Curve::Nodes(_) => "surface of nodes",
+                    Curve::Svi(_) => "surface of SVI",
+                });
+            }
             self.block.events.push(Event::Surface {
                 group,
                 expiries: published.expiries.clone(),

@@ -170,6 +170,8 @@ impl Model {
             if self.adds_to_requirement(&order) {
                 *quota -= 1;
                 self.coverage.count("uncovered order swept");
+                let portfolio = self.margin_mode(account) == MarginMode::Portfolio;
+                self.coverage.count_if(portfolio, "portfolio order swept");
                 let events = self.remove_now(order.id, Removal::Uncovered);
                 self.block.events.extend(events);
             }

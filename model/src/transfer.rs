@@ -26,7 +26,7 @@ impl Model {
         if margined && missing > 0 {
             let other = asset != self.spec.margin_asset;
             self.coverage
-                .count_if(other, "transfer of collateral refused");
+                .count_if(other, "portfolio transfer of spot refused");
             self.state.add_balance(from, asset, amount);
             return Err(Refusal::short_of(Code::InsufficientMargin, missing));
         }

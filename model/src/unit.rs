@@ -2,12 +2,10 @@
 //! price, a surface or a market of the group changes.
 
 use crate::Model;
-use crate::option::{OptionLot, ratio_of, rounded};
+use crate::option::{OptionLot, part, rounded};
 use ballast_risk::portfolio::{ExpiryMarks, Marks, ONE, OptionTerms, RiskArray, Scenarios};
 use ballast_risk::surface::moneyness;
-use ballast_types::{
-    Atoms, GroupId, MarketId, MarketKind, OptionKind, SETTLEMENT_WINDOW_MS, Ticks, TimeMs,
-};
+use ballast_types::{Atoms, GroupId, MarketId, MarketKind, SETTLEMENT_WINDOW_MS, Ticks, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,6 +15,7 @@ pub(crate) struct Unit {
     pub(crate) scenarios: Scenarios,
     /// Of the marks.
     pub(crate) expiries: Vec<TimeMs>,
+    /// Of the options whose figures the kernel gives.
     pub(crate) arrays: BTreeMap<MarketId, RiskArray>,
     pub(crate) lots: BTreeMap<MarketId, OptionLot>,
 }
@@ -26,6 +25,7 @@ struct Forward {
     expiry: TimeMs,
     price: i64,
     rate: i64,
+    source: &'static str,
 }
 
 impl Model {
@@ -41,24 +41,23 @@ impl Model {
 
     fn refresh_group(&mut self, group: GroupId) {
         self.state.refreshed.insert(group, self.block.time);
-        let unit = self.unit(group);
-        self.coverage.count(match &unit {
-            Some(_) => "group refreshed",
-            None => "group without a unit",
-        });
+        let mut names = Vec::new();
+        let unit = self.unit(group, &mut names);
+        for name in names {
+            self.coverage.count(name);
+        }
         for market in self.markets_of(group).collect::<Vec<_>>() {
             let spec = &self.spec.markets[market.index()];
             let option = matches!(spec.kind, MarketKind::Option { .. });
             if !option || self.is_settled(market) {
                 continue;
             }
-            let (mark, index) = match &unit {
-                None => (0, 0),
-                Some(unit) => (
-                    rounded(unit.lots[&market].value, spec.tick_value),
-                    unit.scenarios.marks().index / spec.tick_price,
-                ),
-            };
+            let (mark, index) = unit.as_ref().map_or((0, 0), |unit| {
+                unit.lots.get(&market).map_or((0, 0), |lot| {
+                    let index = unit.scenarios.marks().index;
+                    (rounded(lot.value, spec.tick_value), index / spec.tick_price)
+                })
+            });
             self.state.marks[market.index()] = Ticks::try_from(mark).expect("a price in ticks");
             self.state.indexes[market.index()] = index;
         }
@@ -68,8 +67,9 @@ impl Model {
         };
     }
 
-    /// The unit as it is now; `None` without an index, and when the kernel refuses.
-    fn unit(&self, group: GroupId) -> Option<Unit> {
+    /// The unit as it is now; `None` without an index, and when the kernel refuses it. Adds names for
+    /// the coverage.
+    fn unit(&self, group: GroupId, names: &mut Vec<&'static str>) -> Option<Unit> {
         let index = self.group_index(group);
         if index == 0 {
             return None;
@@ -79,6 +79,7 @@ impl Model {
             .into_iter()
             .map(|expiry| self.forward(group, expiry, index))
             .collect();
+        names.extend(forwards.iter().map(|forward| forward.source));
         let params = &self.spec.groups[group.index()].margin;
         let marks = Marks {
             price_digits: u32::from(self.spec.groups[group.index()].price_digits),
@@ -113,7 +114,20 @@ impl Model {
                 continue;
             }
             let at = forwards.iter().position(|f| f.expiry == expiry)?;
-            let array = self.array(group, &unit.scenarios, at, &forwards[at], strike, kind)?;
+            let (volatility, name) = self.volatility(group, &forwards[at], strike);
+            names.push(name);
+            let terms = OptionTerms {
+                kind,
+                strike,
+                volatility,
+            };
+            let Ok(array) = unit.scenarios.option(at, &terms) else {
+                continue;
+            };
+            names.extend(
+                self.is_fixed_in_part(group, expiry)
+                    .then_some("forward in the settlement window"),
+            );
             let lot = self.lot(market, &array, &forwards[at], index);
             unit.arrays.insert(market, array);
             unit.lots.insert(market, lot);
@@ -169,14 +183,22 @@ impl Model {
             let same = |kind: &MarketKind| matches!(kind, MarketKind::Future { expiry: e } if *e == expiry);
             self.price_of(group, same)
         };
+        let (price, source) = match (published, future()) {
+            (Some(published), _) => (published.forward, "forward of a surface"),
+            (None, Some(mark)) => (mark, "forward of a future"),
+            (None, None) => (index, "forward of the index"),
+        };
         Forward {
             expiry,
-            price: published
-                .map(|published| published.forward)
-                .or_else(future)
-                .unwrap_or(index),
+            price,
             rate: published.map_or(0, |published| published.rate),
+            source,
         }
+    }
+
+    fn is_fixed_in_part(&self, group: GroupId, expiry: TimeMs) -> bool {
+        let samples = self.state.option_samples.get(&(group, expiry));
+        samples.is_some_and(|samples| samples.weight > 0)
     }
 
     fn expiry_marks(&self, group: GroupId, forward: &Forward) -> ExpiryMarks {
@@ -197,28 +219,19 @@ impl Model {
         }
     }
 
-    fn array(
-        &self,
-        group: GroupId,
-        scenarios: &Scenarios,
-        at: usize,
-        forward: &Forward,
-        strike: i64,
-        kind: OptionKind,
-    ) -> Option<RiskArray> {
+    /// Volatility of an option, and where it is from.
+    fn volatility(&self, group: GroupId, forward: &Forward, strike: i64) -> (i64, &'static str) {
         let seconds = |ms: TimeMs| i64::try_from(ms / 1_000).expect("a time in seconds");
         let (expiry, now) = (seconds(forward.expiry), seconds(self.block.time));
         let k = moneyness(strike, forward.price);
         let surface = self.state.surfaces.get(&group);
-        let volatility = surface
-            .and_then(|published| published.surface.volatility(k, expiry, now))
-            .unwrap_or(self.spec.groups[group.index()].volatility);
-        let terms = OptionTerms {
-            kind,
-            strike,
-            volatility,
-        };
-        scenarios.option(at, &terms).ok()
+        match surface.and_then(|of| of.surface.volatility(k, expiry, now)) {
+            Some(volatility) => (volatility, "volatility of a surface"),
+            None => {
+                let volatility = self.spec.groups[group.index()].volatility;
+                (volatility, "volatility of the group")
+            }
+        }
     }
 
     fn lot(&self, market: MarketId, array: &RiskArray, forward: &Forward, index: i64) -> OptionLot {
@@ -228,7 +241,7 @@ impl Model {
         OptionLot {
             value: rounded(of(array.mark), scale),
             vega: rounded(of(array.vega), 100 * scale),
-            delta: ratio_of(array.delta, forward.price, spec.lot_amount, scale),
+            delta: part(array.delta, of(forward.price) / scale),
             underlying: of(index) / scale,
         }
     }

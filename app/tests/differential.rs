@@ -151,9 +151,9 @@ fn compare_events(app: &BlockEvents, model: &BlockEvents, ids: &BTreeMap<OrderId
                     .iter()
                     .map(|a| {
                         let parts = a.parts.iter();
-                        let parts = parts.map(|p| (p.code, p.filled, p.order.is_some()));
+                        let parts = parts.map(|p| (p.code, p.filled, p.order.is_some(), p.missing));
                         let parts: Vec<_> = parts.collect();
-                        (a.code, a.filled, a.order.is_some(), parts)
+                        (a.code, a.filled, a.order.is_some(), a.missing, parts)
                     })
                     .collect();
                 (tx.hash, tx.code, actions)
@@ -250,7 +250,7 @@ fn compare_waiting(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderI
             (id, format!("{} {waits:?}", of_app(&order)))
         })
         .collect();
-    let markets = u32::try_from(app.spec().markets.len()).unwrap();
+    let markets = app.markets();
     let waiting = (0..markets).flat_map(|market| model.waiting(MarketId(market)));
     let theirs: BTreeMap<_, _> = waiting
         .map(|w| {
@@ -278,7 +278,7 @@ fn compare_state(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>
     assert_eq!(app.positions(), positions);
     assert_eq!(app.chain().fee_pool, model.fee_pool());
     assert_eq!(app.chain().deficit, model.deficit());
-    let markets = u32::try_from(app.spec().markets.len()).unwrap();
+    let markets = app.markets();
     for market in (0..markets).map(MarketId) {
         compare_books(app, model, market);
     }
@@ -293,6 +293,7 @@ fn compare_state(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>
             view.held_margin,
             view.uncovered,
             view.cancel_at,
+            view.margin_mode,
         );
         let theirs = (
             margin.equity,
@@ -306,13 +307,13 @@ fn compare_state(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>
         let ours: Vec<_> = view
             .protections
             .iter()
-            .map(|p| (p.settings, p.start, p.notional, p.delta, p.frozen_until))
+            .map(|p| (p.settings, p.start, p.notional, p.delta, p.vega, p.frozen_until))
             .collect();
         let groups = u16::try_from(app.spec().groups.len()).unwrap();
         let theirs: Vec<_> = (0..groups)
             .filter_map(|group| model.protection(*account, GroupId(group)))
             .filter(|p| p.settings.interval_ms > 0)
-            .map(|p| (p.settings, p.start, p.notional, p.delta, p.frozen_until))
+            .map(|p| (p.settings, p.start, p.notional, p.delta, p.vega, p.frozen_until))
             .collect();
         assert_eq!(ours, theirs, "protections of {account}");
     }

@@ -42,6 +42,7 @@ fn protect(interval_ms: u64, freeze_ms: u64, notional: u128, delta: u128) -> Vec
         freeze_ms,
         notional,
         delta,
+        vega: 0,
     })]
 }
 

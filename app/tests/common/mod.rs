@@ -5,6 +5,9 @@
 
 use ballast_app::view::{MarketView, OrderView};
 use ballast_app::{Block, Snapshot, State};
+use ballast_types::margin::{
+    Basis, Charges, Floor, Numeraire, ONE, Params, Scenario, Tenor, Volatility, VolatilityShock,
+};
 use ballast_types::{
     Account, Action, AssetId, AssetSpec, BlockEvents, ChainSpec, Code, Event, GroupId, GroupSpec,
     Limits, MarginMode, MarketId, MarketKind, MarketSpec, Matching, Order, OrderId, PriceKind,
@@ -100,6 +103,47 @@ pub fn spec() -> ChainSpec {
             power: 1,
         }],
         balances,
+    }
+}
+
+/// Portfolio margin by two moves of the underlying, with nothing else.
+fn params() -> Params {
+    let moves = [-ONE / 10, ONE / 10];
+    let scenario = |change| Scenario {
+        change,
+        volatility: VolatilityShock::None,
+        weight: ONE,
+        theta_secs: 0,
+        damp: 0,
+        extended: false,
+    };
+    Params {
+        numeraire: Numeraire::Quote,
+        price_range: ONE / 10,
+        discount_at_rate: false,
+        perpetual_from_index: false,
+        volatility: Volatility::Table {
+            absolute: false,
+            tenors: vec![Tenor {
+                secs: 86_400,
+                up: 0,
+                down: 0,
+            }],
+        },
+        scenarios: moves.map(scenario).to_vec(),
+        skew: None,
+        option_discount: None,
+        basis: Basis::None,
+        delta_shock: None,
+        charges_in: Charges::default(),
+        charges_maintenance: Charges::default(),
+        charges_initial: Charges::default(),
+        floor: Floor::None,
+        confidence: None,
+        open_interest: None,
+        peg: None,
+        initial_factor: ONE + ONE / 2,
+        maintenance_factor: ONE,
     }
 }
 

@@ -3,14 +3,13 @@ use crate::{
     Error, Genesis, GenesisAccount, GenesisGroup, GenesisValidator, MarginMode, Number, bounds,
     margin, market, scale, series,
 };
-use ballast_types::margin::{Numeraire, Params, decimal};
+use ballast_types::margin::{Params, decimal};
 use ballast_types::surface::{Curve, MAX_NODES, Node};
 use ballast_types::{
     Account, AccountId, Action, Amend, AssetId, AssetSpec, Cancel, ChainSpec, ExpirySurface,
     GroupId, GroupSpec, KeyId, MarketId, MarketKind, OrderId, OrderRef, PriceKind, PriceUpdate,
     PublicKey, Scheme, SeriesSpec, SetSurface, TimeMs, Tx, ValidatorSpec, chain_hash, tx_weight,
 };
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Decimal places of a ratio.
@@ -230,14 +229,13 @@ fn margin_params(group: &GenesisGroup, at: &str) -> Result<Params, Error> {
             None => syntax("", &error),
         }
     })?;
-    if params.numeraire != Numeraire::Quote {
-        let reason = "counts money in coins, and a chain counts in its margin asset";
-        let shown = match &group.margin {
-            Value::String(name) => format!("{name:?}"),
-            _ => "{..}".to_owned(),
-        };
-        return Err(Error::value(format_args!("{at}.margin"), shown, reason));
-    }
+    params.check_for_orders().map_err(|refused| {
+        Error::value(
+            format_args!("{at}.margin.{}", refused.field),
+            decimal(refused.value, refused.digits),
+            refused.rule,
+        )
+    })?;
     Ok(params)
 }
 

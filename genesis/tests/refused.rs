@@ -73,7 +73,8 @@ groups[0].volatility = "0.1234567890123456" => "0.1234567890123456" has more tha
 groups[0].volatility = 0.8 => invalid type: floating point `0.8`, expected a decimal number in a string
 groups[0].surface_cap = "-0.1" => "-0.1" is not from 0 to 10
 groups[0].margin = "own" => "own" is none of aevo, default,
-groups[0].margin = "deribit-coin" => "deribit-coin" counts money in coins
+groups[0].margin = "deribit-coin" => @groups[0].margin.numeraire: 1 coin counts; must be usd where there are open orders
+groups[0].margin = {"scenarios": [], "option_discount": {"long_base": "0.9", "short_base": "0.8"}} => @groups[0].margin.option_discount.long_base: 0.9 must not be above short_base
 groups[0].margin = 5 => 5 is not an object
 groups[0].margin = {} => @groups[0].margin.scenarios: missing
 groups[0].margin = {"scenarios": [], "im_factor": "0.5"} => @groups[0].margin.im_factor: 0.5 must not be below mm_factor

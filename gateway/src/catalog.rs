@@ -133,9 +133,14 @@ impl Catalog {
 
     /// A price in the scale of a group, in units of the margin asset.
     pub(crate) fn group_price(&self, group: GroupId, price: i64) -> String {
-        let digits = self.spec.groups.get(group.index());
-        let digits = digits.map_or(0, |group| usize::from(group.price_digits));
+        let digits = usize::from(self.price_digits(group));
         short(fixed(i128::from(price), digits))
+    }
+
+    /// Digits of the scale of a group's prices; 0 when the chain has no such group.
+    pub(crate) fn price_digits(&self, group: GroupId) -> u8 {
+        let group = self.spec.groups.get(group.index());
+        group.map_or(0, |group| group.price_digits)
     }
 
     /// An amount in units of the asset.

@@ -223,6 +223,8 @@ impl Filter {
 pub(crate) struct Surface {
     group: String,
     group_id: u16,
+    /// Digits of the scale of prices, `10^-price_digits`.
+    price_digits: u8,
     /// Block time of the prices, forwards and times that options were last priced from.
     refreshed: TimeMs,
     index: String,
@@ -297,6 +299,7 @@ pub(crate) fn surface(catalog: &Catalog, view: &SurfaceView) -> Surface {
     Surface {
         group: catalog.group(group).to_owned(),
         group_id: group.0,
+        price_digits: catalog.price_digits(group),
         refreshed: view.time,
         index: catalog.group_price(group, view.index),
         forwards: view

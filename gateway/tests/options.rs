@@ -231,7 +231,7 @@ async fn the_surface_says_what_options_are_priced_from() {
     reach(&gateway, 1).await;
     let (_, answer) = get(&gateway, "/v1/surface/BTC").await;
     let expected = json!({
-        "height": 1, "time": 1_100, "group": "BTC", "group_id": 0, "refreshed": 1_000,
+        "height": 1, "time": 1_100, "group": "BTC", "group_id": 0, "price_digits": 3, "refreshed": 1_000,
         "index": "100000.5",
         "forwards": [{"expiry": EXPIRY, "forward": "100500", "rate": "0.045"}],
         "expiries": [

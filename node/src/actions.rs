@@ -11,11 +11,14 @@ use serde::Deserialize;
 use crate::units::Span;
 
 mod order;
+mod surface;
 
 pub use order::{
     LinkName, LinkedSpec, OrderSpec, OrderType, PegName, Percent, RuleName, ScopeName,
     SelfTradeName, SideName, SourceName, Tif, Trail,
 };
+pub use surface::{ExpirySpec, SurfaceArg, SurfaceSpec, SviSpec};
+
 use order::{MAX_FILLS, client_id, max_fills};
 
 /// One action. In JSON the field `action` names it, the others are the options' names with `_` for
@@ -134,10 +137,42 @@ pub enum ActionSpec {
         ones are refused for the time of --freeze.\nExample: at most 100,000 of turnover and 50,000 \
         of change in delta within 5 s, else no quotes for 30 s:\n  \
         ballast tx protect --account 1 --group BTC --interval 5s --freeze 30s --notional 100000 \
-        --delta 50000\nWithout --interval there is no protection:\n  \
+        --delta 50000\nQuotes of options, at most 2,000 of vega:\n  \
+        ballast tx protect --account 1 --group BTC --interval 5s --freeze 30s --vega 2000\n\
+        Without --interval there is no protection:\n  \
         ballast tx protect --account 1 --group BTC"
     )]
     Protect(ProtectSpec),
+    /// Change how the margin of the account is computed; only while none of its orders rests
+    #[command(
+        after_help = "standard: each position by itself, at a fraction of its notional. portfolio: \
+        all positions and the spot of an underlying together, by scenarios. Refused with \
+        OPEN_ORDERS while an order rests, and with INSUFFICIENT_MARGIN when equity would not cover \
+        initial margin in the new mode.\nExample:\n  \
+        ballast tx cancel --account 1 --all\n  ballast tx margin-mode --account 1 portfolio"
+    )]
+    MarginMode(MarginModeSpec),
+    /// Publish forwards and volatilities of a group's options, as a price authority
+    #[command(
+        after_help = "It counts from the next block on and replaces the surface before it. FILE is \
+        JSON; `-` reads stdin:\n  \
+        {\"group\": \"BTC\", \"expiries\": [\n    \
+        {\"expiry\": \"2026-12-25T08:00:00Z\", \"forward\": \"100500\", \"rate\": \"0.045\",\n     \
+        \"tenor\": 2851200, \"nodes\": [[\"-0.2\", \"0.041\"], [\"0\", \"0.0325\"], [\"0.2\", \
+        \"0.038\"]]},\n    \
+        {\"expiry\": \"2027-03-26T08:00:00Z\", \"forward\": \"101600\",\n     \
+        \"svi\": {\"a\": \"0.01\", \"b\": \"0.1\", \"rho\": \"-0.3\", \"m\": \"0\", \"sigma\": \
+        \"0.4\"}}]}\nexpiry: a time in UTC, a whole second. forward: price of the forward. rate: \
+        interest a year [default: 0]. tenor: the seconds for which the curve gives total variance \
+        [default: from now to the expiry]. nodes: pairs of log-moneyness ln(strike / forward) and \
+        total variance (volatility squared times years), ascending, at most 32. svi: the five raw \
+        parameters instead. Expiries ascend, at most 16. Numbers are strings with \
+        at most 15 decimals.\nBAD_SURFACE: a number out of range, or an \
+        arbitrage. SURFACE_JUMP: a volatility moves further at once than the group \
+        allows.\nExample:\n  ballast tx surface --account 0 surface.json\nIn a batch the fields of the \
+        file stand beside `action`."
+    )]
+    Surface(SurfaceArg),
 }
 
 /// See [`ActionSpec::Cancel`].
@@ -311,6 +346,29 @@ pub struct ProtectSpec {
     /// Largest change of the group's delta, in units of the margin asset [default: any]
     #[arg(long)]
     pub delta: Option<Decimal>,
+    /// Largest change of the group's vega: what its options gain when volatility rises by one
+    /// percentage point, in units of the margin asset [default: any]
+    #[arg(long)]
+    pub vega: Option<Decimal>,
+}
+
+/// See [`ActionSpec::MarginMode`].
+#[derive(Clone, Debug, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarginModeSpec {
+    /// The mode
+    #[arg(value_enum)]
+    pub mode: MarginModeName,
+}
+
+/// How margin is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarginModeName {
+    /// Each position by itself.
+    Standard,
+    /// All positions and the spot of an underlying together.
+    Portfolio,
 }
 
 /// What a market takes.

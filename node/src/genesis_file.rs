@@ -3,9 +3,10 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use ballast_genesis::{Genesis, Validated};
+use ballast_genesis::{Genesis, Validated, time};
+use ballast_types::TimeMs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
@@ -14,7 +15,6 @@ use serde_json::value::RawValue;
 
 use crate::cometbft::genesis::{ConsensusParams, GenesisDoc, Validator, to_json};
 use crate::cometbft::keys::PUBLIC_KEY_TYPE;
-use crate::rfc3339;
 
 /// A parsed genesis file.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Chain {
     /// The chain id.
     pub chain_id: String,
     /// The time before the first block.
-    pub genesis_time: SystemTime,
+    pub genesis_time: TimeMs,
     /// Consensus parameters.
     pub params: ConsensusParams,
     /// Public key and power of each validator, as CometBFT's part lists them.
@@ -67,7 +67,7 @@ pub enum Error {
 
 impl GenesisFile {
     /// A file for CometBFT whose consensus parameters follow from the limits of `genesis`.
-    pub fn new(chain_id: String, genesis_time: SystemTime, genesis: Genesis) -> Self {
+    pub fn new(chain_id: String, genesis_time: TimeMs, genesis: Genesis) -> Self {
         let params = ConsensusParams {
             block_max_bytes: genesis.limits.block_bytes,
             block_max_gas: Some(genesis.limits.block_weight),
@@ -180,12 +180,8 @@ impl GenesisFile {
     }
 
     /// The time before the first block in ms since 1970; 0 when the file does not say.
-    pub fn genesis_time(&self) -> u64 {
-        self.chain.as_ref().map_or(0, |chain| {
-            let since_epoch = chain.genesis_time.duration_since(UNIX_EPOCH);
-            let ms = since_epoch.unwrap_or_default().as_millis();
-            u64::try_from(ms).unwrap_or(u64::MAX)
-        })
+    pub fn genesis_time(&self) -> TimeMs {
+        self.chain.as_ref().map_or(0, |chain| chain.genesis_time)
     }
 }
 
@@ -329,8 +325,8 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
 /// CometBFT's file, as far as it is read.
 #[derive(Deserialize)]
 struct Doc {
-    #[serde(deserialize_with = "time")]
-    genesis_time: SystemTime,
+    #[serde(deserialize_with = "time_ms")]
+    genesis_time: TimeMs,
     chain_id: String,
     consensus_params: DocParams,
     #[serde(default)]
@@ -397,9 +393,9 @@ impl<'de> Deserialize<'de> for DocKey {
     }
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+fn time_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeMs, D::Error> {
     let text = String::deserialize(deserializer)?;
-    rfc3339::parse(&text).ok_or_else(|| {
+    time::parse(&text).ok_or_else(|| {
         D::Error::custom(format_args!(
             "{text:?} is not a time such as \"2026-01-31T00:00:00Z\""
         ))

@@ -20,7 +20,6 @@ pub mod network;
 pub mod node;
 pub mod offline;
 pub mod ports;
-pub mod rfc3339;
 pub mod rpc;
 pub mod running_line;
 pub mod settings;

@@ -1,21 +1,25 @@
 //! What a chain lists, and the conversion of actions as people write them to those of the chain.
 
 use ballast_types::{
-    Account, Action, Amend, AssetId, Cancel, GroupId, KeyId, MarketId, MarketStatus, OrderId,
-    OrderRef, PriceKind, PriceUpdate, SetAgent, SetMarketStatus, Transfer,
+    Account, Action, Amend, AssetId, Cancel, GroupId, KeyId, MarginMode, MarketId, MarketStatus,
+    OrderId, OrderRef, PriceKind, PriceUpdate, SetAgent, SetMarketStatus, Transfer,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::actions::{
-    ActionSpec, AgentSpec, AmendSpec, CancelAfterSpec, CancelSpec, PricesSpec, StatusName,
-    StatusSpec, Switch, TransferSpec, millis, now_ms,
+    ActionSpec, AgentSpec, AmendSpec, CancelAfterSpec, CancelSpec, MarginModeName, MarginModeSpec,
+    PricesSpec, StatusName, StatusSpec, Switch, TransferSpec, millis, now_ms,
 };
 use crate::api::{self, Api};
 use crate::units;
 
 mod many;
 mod order;
+mod surface;
+
+/// Markets that an error names.
+const SHOWN: usize = 20;
 
 /// What conversion needs to know of the chain, as the gateway tells it.
 #[derive(Debug)]
@@ -123,6 +127,13 @@ impl Listing {
             ActionSpec::Linked(linked) => Action::Linked(self.linked(api, linked).await?),
             ActionSpec::Quotes(quotes) => Action::Quotes(self.quotes(quotes)?),
             ActionSpec::Protect(protect) => Action::SetProtection(self.protect(protect)?),
+            ActionSpec::MarginMode(MarginModeSpec { mode }) => Action::SetMarginMode(match mode {
+                MarginModeName::Standard => MarginMode::Standard,
+                MarginModeName::Portfolio => MarginMode::Portfolio,
+            }),
+            ActionSpec::Surface(surface) => {
+                Action::SetSurface(surface::convert(api, &surface.spec).await?)
+            }
         })
     }
 
@@ -303,9 +314,16 @@ impl Listing {
             let all: Vec<_> = self
                 .markets
                 .iter()
+                .take(SHOWN)
                 .map(|market| market.market.as_str())
                 .collect();
-            Error::Field(format!("market: {name:?} is none of {}", all.join(", ")))
+            let more = self.markets.len().saturating_sub(SHOWN);
+            let more = match more {
+                0 => String::new(),
+                more => format!(" and {more} more (ballast query markets)"),
+            };
+            let all = all.join(", ");
+            Error::Field(format!("market: {name:?} is none of {all}{more}"))
         })
     }
 

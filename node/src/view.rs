@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use ballast_app::Snapshot;
-use ballast_app::view::{AccountView, BookView, ChainView, MarketView, MasterView, OrderView};
+use ballast_app::view::{
+    AccountView, BookView, ChainView, MarketView, MasterView, OrderView, SurfaceView,
+};
 use ballast_gateway::View;
-use ballast_types::{Account, AccountId, MarketId, OrderId};
+use ballast_types::{Account, AccountId, GroupId, MarketId, MarketSpec, OrderId};
 
 /// A committed height. (The trait and the snapshot are other crates', so one is wrapped.)
 pub struct Height(pub Arc<Snapshot>);
@@ -37,5 +39,17 @@ impl View for Height {
 
     fn market(&self, market: MarketId) -> Option<MarketView> {
         self.0.market(market)
+    }
+
+    fn markets(&self) -> u32 {
+        self.0.markets()
+    }
+
+    fn market_spec(&self, market: MarketId) -> Option<MarketSpec> {
+        self.0.market_spec(market)
+    }
+
+    fn surface(&self, group: GroupId) -> Option<SurfaceView> {
+        self.0.surface(group)
     }
 }

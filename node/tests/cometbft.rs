@@ -4,8 +4,9 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use ballast::actions::now_ms;
 use ballast::cometbft::config::{Config, Indexer, Mempool, Peer};
 use ballast::cometbft::genesis::{ConsensusParams, GenesisDoc, Validator, to_json};
 use ballast::cometbft::keys::NodeKeys;
@@ -36,7 +37,7 @@ fn genesis(keys: &[NodeKeys]) -> String {
         .collect();
     to_json(&GenesisDoc {
         chain_id: "ballast-test",
-        genesis_time: SystemTime::now(),
+        genesis_time: now_ms(),
         params: ConsensusParams::default(),
         validators: &validators,
         app_state: RawValue::NULL,

@@ -1,24 +1,15 @@
 //! `ballast margin` on the real binary.
 
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+mod common;
+
+use std::process::Output;
 
 use serde_json::{Value, json};
 
 /// Runs `ballast margin` on a file that it reads from standard input.
 fn run(file: &str, more: &[&str]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ballast"))
-        .args(["margin", "-"])
-        .args(more)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    let mut input = child.stdin.take().expect("piped");
-    input.write_all(file.as_bytes()).expect("read to its end");
-    drop(input);
-    child.wait_with_output().expect("ends")
+    let args = [&["margin", "-"], more].concat();
+    common::run_with_input(&args, file)
 }
 
 /// The lines of `--json`.

@@ -1,7 +1,6 @@
 //! `ballast price` on the real binary.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+mod common;
 
 use serde_json::{Value, json};
 
@@ -27,18 +26,8 @@ impl Run {
 
 /// Runs `ballast price` on a file that it reads from standard input.
 fn price(file: &str, more: &[&str]) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ballast"))
-        .args(["price", "-"])
-        .args(more)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    stdin.write_all(file.as_bytes()).expect("reads to the end");
-    drop(stdin);
-    let output = child.wait_with_output().expect("ends");
+    let args = [&["price", "-"], more].concat();
+    let output = common::run_with_input(&args, file);
     Run {
         success: output.status.success(),
         stdout: String::from_utf8(output.stdout).expect("UTF-8"),
@@ -305,10 +294,7 @@ fn a_file_that_is_none_is_named() {
         assert!(!run.success);
         assert!(run.stderr.contains(expected), "{file}: {}", run.stderr);
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_ballast"))
-        .args(["price", "no-such-file.json"])
-        .output()
-        .expect("runs");
+    let output = common::run(&["price", "no-such-file.json"]);
     assert!(!output.status.success());
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("no-such-file.json: "), "{stderr}");

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ballast_genesis::{Genesis, GenesisGroup, GenesisMarket, Matching, Number};
+use ballast_genesis::{Genesis, GenesisGroup, GenesisMarket, Kind, Matching, Number, Time};
 use ballast_types::{ChainSpec, Secret};
 use clap::ValueEnum;
 use tempfile::TempDir;
 
+use crate::actions::now_ms;
 use crate::api::Api;
 use crate::bench::flow::{Load, QUOTED};
 use crate::cmd::Failure;
@@ -27,6 +28,8 @@ pub const VALIDATORS: usize = 4;
 /// Where the search for free ports begins and ends, and its step. Systems give ports above to
 /// outgoing connections.
 const BASES: (u16, u16, usize) = (20_000, 32_000, 100);
+/// A year in ms.
+const YEAR_MS: u64 = 365 * 86_400_000;
 /// How long a network may take until it has blocks.
 const START: Duration = Duration::from_secs(60);
 
@@ -164,14 +167,16 @@ fn shape(genesis: &mut Genesis, load: Load) {
         Load::Quotes => {
             let (markets, group) = QUOTED;
             genesis.limits.open_orders = 2 * markets;
-            genesis.groups.push(GenesisGroup {
-                name: group.to_owned(),
-            });
+            genesis.groups.push(GenesisGroup::new(group));
             let like = genesis.markets.iter().find(|market| market.mark.is_some());
             let Some(like) = like.cloned() else { return };
+            // A group has one perpetual, so they are futures that outlive the run.
+            let expiry = Time(now_ms().saturating_add(YEAR_MS));
             genesis.markets.extend((0..markets).map(|at| GenesisMarket {
-                symbol: format!("{group}{at}-PERP"),
+                symbol: format!("{group}{at}"),
                 group: group.to_owned(),
+                kind: Kind::Future,
+                expiry: Some(expiry),
                 mark: Some(Number::from(100)),
                 min_notional: None,
                 ..like.clone()

@@ -8,9 +8,11 @@ use ballast_abci::metrics::Metrics;
 use ballast_abci::noop::PooledNoop;
 use ballast_abci::pool::{Mode, PoolConfig};
 use ballast_abci::{Address, Server, ServerConfig, message_limit};
-use ballast_app::view::{AccountView, BookView, ChainView, MarketView, MasterView, OrderView};
+use ballast_app::view::{
+    AccountView, BookView, ChainView, MarketView, MasterView, OrderView, SurfaceView,
+};
 use ballast_gateway::{Committed, Config, Gateway, SubmitError, View};
-use ballast_types::{Account, AccountId, MarketId, OrderId, TimeMs};
+use ballast_types::{Account, AccountId, GroupId, MarketId, MarketSpec, OrderId, TimeMs};
 
 use crate::cmd::Failure;
 use crate::cometbft::{child, home, provide};
@@ -114,6 +116,18 @@ impl View for Nothing {
     }
 
     fn market(&self, _: MarketId) -> Option<MarketView> {
+        None
+    }
+
+    fn markets(&self) -> u32 {
+        0
+    }
+
+    fn market_spec(&self, _: MarketId) -> Option<MarketSpec> {
+        None
+    }
+
+    fn surface(&self, _: GroupId) -> Option<SurfaceView> {
         None
     }
 }

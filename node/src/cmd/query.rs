@@ -1,6 +1,8 @@
 //! `ballast query`: ask a node about the exchange.
 
-use clap::Subcommand;
+use ballast_genesis::time;
+use ballast_types::TimeMs;
+use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
 use crate::cmd::who::Who;
@@ -10,7 +12,7 @@ use crate::network::table;
 /// Arguments of `query`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  ballast query book BTC-PERP --depth 5\n  \
-    ballast query account ballast1... --json\n  ballast query account --account 1\n  ballast query \
+    ballast query markets --group BTC --kind option\n  ballast query account ballast1... --json\n  ballast query account --account 1\n  ballast query \
     block latest")]
 pub struct Args {
     #[command(flatten)]
@@ -53,8 +55,15 @@ enum Verb {
         /// Symbol or number
         market: String,
     },
-    /// All markets. Example: ballast query markets
-    Markets,
+    /// Markets that are not settled, with volatility and greeks of options. Example: ballast query
+    /// markets --group BTC --kind option --expiry 2026-12-25T08:00:00Z
+    Markets(MarketsArgs),
+    /// Forwards, rates and volatility curves that a group's options are priced from. Example: ballast
+    /// query surface BTC
+    Surface {
+        /// Name or number
+        group: String,
+    },
     /// An open order; one that waits only with a key of its account. Example: ballast query order
     /// 16777216 --account 1
     Order {
@@ -80,6 +89,56 @@ enum Verb {
         #[arg(long, default_value_t = 20)]
         limit: u64,
     },
+}
+
+#[derive(clap::Args, Debug)]
+struct MarketsArgs {
+    /// Only of this group (name or number)
+    #[arg(long)]
+    group: Option<String>,
+    /// Only of this kind
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+    /// Only those that expire at this time: RFC 3339 in UTC, or ms since 1970
+    #[arg(long, value_name = "TIME", value_parser = time_ms)]
+    expiry: Option<TimeMs>,
+    /// Settled ones too
+    #[arg(long)]
+    settled: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Spot,
+    Perpetual,
+    Future,
+    Option,
+}
+
+fn time_ms(text: &str) -> Result<TimeMs, String> {
+    let ms = text.parse().ok().or_else(|| time::parse(text));
+    ms.ok_or_else(|| format!("{text:?} is not a time such as 2026-12-25T08:00:00Z"))
+}
+
+impl MarketsArgs {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let kind = self.kind.map(|kind| match kind {
+            Kind::Spot => "spot",
+            Kind::Perpetual => "perpetual",
+            Kind::Future => "future",
+            Kind::Option => "option",
+        });
+        let named = [
+            ("group", self.group.clone()),
+            ("kind", kind.map(str::to_owned)),
+            ("expiry", self.expiry.map(|ms| ms.to_string())),
+            ("settled", self.settled.then(|| "true".to_owned())),
+        ];
+        let given = named.into_iter();
+        given
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
 }
 
 /// Asks, and prints the answer.
@@ -110,7 +169,11 @@ async fn ask(args: Args) -> Result<(), Failure> {
             vec!["book", market]
         }
         Verb::Market { market } => vec!["markets", market],
-        Verb::Markets => vec!["markets"],
+        Verb::Markets(args) => {
+            query.extend(args.query());
+            vec!["markets"]
+        }
+        Verb::Surface { group } => vec!["surface", group],
         Verb::Order { id } => vec!["orders", id],
         Verb::Block { block } => vec!["blocks", block],
         Verb::Tx { hash } => vec!["txs", hash],
@@ -131,8 +194,14 @@ async fn ask(args: Args) -> Result<(), Failure> {
 
 fn text(verb: &Verb, answer: &Value) -> String {
     match verb {
-        Verb::Chain | Verb::Order { .. } | Verb::Market { .. } => fields(answer),
-        Verb::Markets => list(
+        Verb::Chain | Verb::Order { .. } => fields(answer),
+        Verb::Market { .. } => fields(answer) + &fields(&answer["greeks"]),
+        Verb::Markets(MarketsArgs {
+            kind: Some(Kind::Option),
+            ..
+        }) => options(answer),
+        Verb::Surface { .. } => surface(answer),
+        Verb::Markets(_) => list(
             &answer["markets"],
             &[
                 "market",
@@ -162,43 +231,129 @@ fn text(verb: &Verb, answer: &Value) -> String {
                 "taker",
             ],
         ),
-        Verb::Account { .. } => {
-            let balances = ["asset", "balance_decimal", "reserved_decimal"];
-            let positions = [
-                "market",
-                "size_decimal",
-                "cost_decimal",
-                "unrealised_decimal",
-            ];
-            let orders = [
-                "order",
-                "market",
-                "side",
-                "price_decimal",
-                "rests_at_decimal",
-                "remaining_decimal",
-                "shown_decimal",
-                "state",
-                "trigger",
-                "peg",
-                "twap",
-                "link",
-                "client_id",
-            ];
-            fields(answer)
-                + &section("balances", list(&answer["balances"], &balances))
-                + &section("positions", list(&answer["positions"], &positions))
-                + &section("orders", list(&answer["orders"], &orders))
-        }
+        Verb::Account { .. } => account(answer),
         Verb::Master { .. } => {
             fields(answer) + &section("agents", list(&answer["agents"], &["key", "expiry"]))
         }
         Verb::Tx { .. } => {
-            let actions = ["name", "order", "filled", "parts"];
+            let actions = ["name", "order", "filled", "message", "parts"];
             fields(answer) + &section("actions", list(&answer["actions"], &actions))
         }
         Verb::Block { .. } => block(answer),
     }
+}
+
+/// Margin, then balances, positions and orders.
+fn account(answer: &Value) -> String {
+    let balances = ["asset", "balance_decimal", "reserved_decimal"];
+    let positions = [
+        "market",
+        "size_decimal",
+        "cost_decimal",
+        "unrealised_decimal",
+    ];
+    let orders = [
+        "order",
+        "market",
+        "side",
+        "price_decimal",
+        "rests_at_decimal",
+        "remaining_decimal",
+        "shown_decimal",
+        "state",
+        "trigger",
+        "peg",
+        "twap",
+        "link",
+        "client_id",
+    ];
+    fields(answer)
+        + &section("balances", list(&answer["balances"], &balances))
+        + &section("positions", list(&answer["positions"], &positions))
+        + &section("orders", list(&answer["orders"], &orders))
+}
+
+/// Options with what their marks are made of.
+fn options(answer: &Value) -> String {
+    let markets = answer["markets"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    if markets.is_empty() {
+        return "none\n".to_owned();
+    }
+    let plain = [
+        "market",
+        "id",
+        "expiry",
+        "status",
+        "mark_decimal",
+        "last_decimal",
+        "open_interest_decimal",
+    ];
+    let greeks = ["mark_iv", "delta", "gamma", "vega", "theta", "forward"];
+    let row = |market: &Value| {
+        let fields = plain.iter().map(|name| match *name {
+            "expiry" => date(&market["expiry"]),
+            name => cell(&market[name]),
+        });
+        let greeks = greeks.iter().map(|name| cell(&market["greeks"][name]));
+        fields.chain(greeks).collect()
+    };
+    let header: Vec<&str> = plain
+        .iter()
+        .map(|name| name.strip_suffix("_decimal").unwrap_or(name))
+        .chain(greeks)
+        .collect();
+    table(&header, markets.iter().map(row).collect())
+}
+
+/// Forwards as they are used, then curves as they were published.
+fn surface(answer: &Value) -> String {
+    let rows = |name: &str, columns: &[&str]| {
+        let rows = answer[name]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        if rows.is_empty() {
+            return "none\n".to_owned();
+        }
+        let row = |of: &Value| {
+            let rest = columns.iter().skip(1).map(|name| match *name {
+                "curve" => curve(of),
+                name => cell(&of[name]),
+            });
+            std::iter::once(date(&of["expiry"])).chain(rest).collect()
+        };
+        table(columns, rows.iter().map(row).collect())
+    };
+    let published = ["expiry", "forward", "rate", "tenor", "curve"];
+    format!(
+        "{}{}{}",
+        fields(answer),
+        section(
+            "priced from",
+            rows("forwards", &["expiry", "forward", "rate"])
+        ),
+        section("published", rows("expiries", &published)),
+    )
+}
+
+/// `svi a 0.01 b 0.1 ...`, or the nodes as `k:variance`.
+fn curve(of: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    if let Some(nodes) = of["nodes"].as_array() {
+        let node = |node: &Value| format!("{}:{}", word(&node[0]), word(&node[1]));
+        return nodes.iter().map(node).collect::<Vec<_>>().join(" ");
+    }
+    let names = ["a", "b", "rho", "m", "sigma"];
+    let values = names.map(|name| format!("{name} {}", word(&of["svi"][name])));
+    format!("svi {}", values.join(" "))
+}
+
+/// A time in ms as people write it.
+fn date(ms: &Value) -> String {
+    ms.as_u64().map_or_else(|| "-".to_owned(), time::format)
 }
 
 /// A name and a value a line, for what is neither a list nor an object.

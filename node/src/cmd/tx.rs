@@ -70,7 +70,8 @@ enum Verb {
         \"type\":\"market\",\n    \"slippage\":\"2\",\"reduce_only\":true,\"trigger\":\"mark\",\
         \"below\":\"97000\"},\n   {\"action\":\"prices\",\"prices\":[\"BTC-PERP=100500\",\
         \"index:BTC-PERP=100490\"]},\n   {\"action\":\"status\",\"market\":\"BTC-PERP\",\
-        \"status\":\"post-only\"},\n   {\"action\":\"cancel-after\",\"time\":\"30s\"}]"
+        \"status\":\"post-only\"},\n   {\"action\":\"cancel-after\",\"time\":\"30s\"},\n   \
+        {\"action\":\"margin-mode\",\"mode\":\"portfolio\"}]"
     )]
     Batch {
         /// The list; `-` reads stdin
@@ -172,7 +173,7 @@ fn describe(answer: &Value, wait: Duration) -> String {
         }
     }
     if !rows.is_empty() {
-        text += &table(&["action", "result", "order", "lots filled"], rows);
+        text += &table(&["action", "result", "order", "lots filled", "why"], rows);
     }
     text
 }
@@ -184,6 +185,7 @@ fn row(at: String, result: &Value) -> Vec<String> {
         word("name"),
         word("order"),
         result["filled"].to_string(),
+        word("message"),
     ]
 }
 
@@ -199,7 +201,13 @@ fn parts(action: &Value) -> &[Value] {
 fn refusals(answer: &Value) -> Result<(), Failure> {
     let result = &answer["result"];
     let refused = |value: &Value| value["code"].as_u64().is_some_and(|code| code != 0);
-    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+    let name = |value: &Value| {
+        let name = value["name"].as_str().unwrap_or_default();
+        match value["message"].as_str() {
+            Some(message) => format!("{name}: {message}"),
+            None => name.to_owned(),
+        }
+    };
     if refused(result) {
         return Err(format!("the transaction was refused: {}", name(result)).into());
     }

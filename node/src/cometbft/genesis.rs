@@ -1,12 +1,13 @@
 //! CometBFT's `genesis.json`.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use ballast_genesis::time;
+use ballast_types::TimeMs;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::keys;
-use crate::rfc3339;
 
 /// What all nodes of a network must agree on before the first block.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +15,7 @@ pub struct GenesisDoc<'a> {
     /// 1 to 50 characters.
     pub chain_id: &'a str,
     /// No block has an earlier time.
-    pub genesis_time: SystemTime,
+    pub genesis_time: TimeMs,
     /// Consensus parameters.
     pub params: ConsensusParams,
     /// The first validators.
@@ -83,7 +84,7 @@ pub fn to_json(doc: &GenesisDoc<'_>) -> serde_json::Result<String> {
         "abci": { "vote_extensions_enable_height": "0" },
     });
     serde_json::to_string_pretty(&File {
-        genesis_time: rfc3339::format(doc.genesis_time),
+        genesis_time: time::format(doc.genesis_time),
         chain_id: doc.chain_id,
         initial_height: "1",
         consensus_params,
@@ -115,8 +116,6 @@ struct File<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
 
     #[test]
@@ -129,7 +128,7 @@ mod tests {
         };
         let doc = GenesisDoc {
             chain_id: "c",
-            genesis_time: UNIX_EPOCH + Duration::from_secs(1),
+            genesis_time: 1_000,
             params: ConsensusParams {
                 block_max_gas: Some(4_000_000),
                 ..Default::default()

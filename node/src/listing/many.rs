@@ -109,6 +109,7 @@ impl Listing {
             freeze_ms: spec.freeze.map_or(0, |span| millis(span.0)),
             notional: bound("notional", spec.notional)?,
             delta: bound("delta", spec.delta)?,
+            vega: bound("vega", spec.vega)?,
         })
     }
 }

@@ -5,7 +5,7 @@
     reason = "each test is a crate of its own and uses a part"
 )]
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -114,6 +114,21 @@ pub fn run(args: &[&str]) -> Output {
         .args(args)
         .output()
         .expect("starts")
+}
+
+/// Runs `ballast` to its end with `input` on its standard input.
+pub fn run_with_input(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ballast"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(input.as_bytes()).expect("reads to the end");
+    drop(stdin);
+    child.wait_with_output().expect("ends")
 }
 
 /// What a run printed, when it succeeded.

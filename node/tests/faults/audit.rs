@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use ballast::api::{Api, Error, Proof};
-use ballast::rfc3339;
 use ballast_app::{Block, State};
+use ballast_genesis::time;
 use ballast_model::Model;
 use ballast_types::{
     Account, Action, ActionResult, BlockEvents, ChainSpec, Code, Decoded, Hash, MarketId, OrderId,
@@ -79,17 +78,8 @@ impl Audit {
                 "app hash before height {}",
                 header.height
             );
-            let time = rfc3339::parse(&header.time).expect("a time");
-            let time = time
-                .duration_since(UNIX_EPOCH)
-                .expect("since 1970")
-                .as_millis();
-            self.execute(
-                header.height,
-                u64::try_from(time).expect("small"),
-                &before,
-                &block.txs,
-            );
+            let time = time::parse(&header.time).expect("a time");
+            self.execute(header.height, time, &before, &block.txs);
         }
     }
 

@@ -409,6 +409,8 @@ fn kinds(action: &Action) -> Vec<&'static str> {
             Action::Quotes(_) => "quotes",
             Action::SetProtection(_) => "set protection",
             Action::Linked(_) => "linked",
+            Action::SetMarginMode(_) => "set margin mode",
+            Action::SetSurface(_) => "set surface",
         }];
     };
     let tif = match order.tif {

@@ -323,6 +323,7 @@ impl Trader {
             freeze_ms: self.rng.pick(&[500, 3_000]),
             notional: self.rng.pick(&[0, 50_000_000, 1_000_000_000]),
             delta: self.rng.pick(&[0, 30_000_000, 500_000_000]),
+            vega: self.rng.pick(&[0, 1_000_000]),
         }
     }
 

@@ -213,8 +213,13 @@ fn compare_books(app: &Snapshot, model: &Model, market: MarketId) {
     let view = app.market(market).unwrap();
     let at = market.index();
     assert_eq!(
-        (view.index, view.last, view.status),
-        (model.indexes()[at], model.lasts()[at], model.statuses()[at]),
+        (view.mark, view.index, view.last, view.status),
+        (
+            model.marks()[at],
+            model.indexes()[at],
+            model.lasts()[at],
+            model.statuses()[at]
+        ),
         "market {market}"
     );
 }
@@ -302,18 +307,37 @@ fn compare_state(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>
             margin.held,
             margin.uncovered,
             model.deadline(*account),
+            model.margin_mode(*account),
         );
         assert_eq!(ours, theirs, "margin of {account}");
         let ours: Vec<_> = view
             .protections
             .iter()
-            .map(|p| (p.settings, p.start, p.notional, p.delta, p.vega, p.frozen_until))
+            .map(|p| {
+                (
+                    p.settings,
+                    p.start,
+                    p.notional,
+                    p.delta,
+                    p.vega,
+                    p.frozen_until,
+                )
+            })
             .collect();
         let groups = u16::try_from(app.spec().groups.len()).unwrap();
         let theirs: Vec<_> = (0..groups)
             .filter_map(|group| model.protection(*account, GroupId(group)))
             .filter(|p| p.settings.interval_ms > 0)
-            .map(|p| (p.settings, p.start, p.notional, p.delta, p.vega, p.frozen_until))
+            .map(|p| {
+                (
+                    p.settings,
+                    p.start,
+                    p.notional,
+                    p.delta,
+                    p.vega,
+                    p.frozen_until,
+                )
+            })
             .collect();
         assert_eq!(ours, theirs, "protections of {account}");
     }

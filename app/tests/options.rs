@@ -114,10 +114,7 @@ fn series_list_each_expiry_and_follow_the_index() {
     let symbol = |id| state.market_spec(MarketId(id)).unwrap().symbol;
     assert_eq!(symbol(2), "BTC-20231114T230000-1-C");
     assert_eq!(symbol(5), "BTC-20231114T230000-1.05-P");
-    assert_eq!(
-        symbol(13),
-        "BTC-20231115T000000-0.95-P"
-    );
+    assert_eq!(symbol(13), "BTC-20231115T000000-0.95-P");
     assert_eq!(state.market_spec(MarketId(14)), None);
     assert_eq!(chain.wait(1), []);
 

@@ -1,9 +1,12 @@
 //! What must hold after every block.
 
 use crate::Model;
+use crate::book::fits_bands;
 use crate::state::{PlacedOrder, Position, atoms};
 use crate::trigger;
-use ballast_types::{AssetId, Atoms, MarketId, MarketKind, MarketStatus, Side, TimeInForce};
+use ballast_types::{
+    AssetId, Atoms, MarketId, MarketKind, MarketStatus, OptionKind, Side, TimeInForce,
+};
 use std::collections::BTreeSet;
 
 impl Model {
@@ -11,7 +14,9 @@ impl Model {
     /// reason, orders that show what they may, pegged orders within their limits, waiting orders
     /// within their bounds, links of open orders, spot asks that are backed, quotes that stand alone
     /// and within their protections, accounts that are covered unless they are flagged, and no fill
-    /// so far that took an account below maintenance; nothing of a settled market is held or trades.
+    /// so far that took an account below maintenance; nothing of a settled market is held or trades;
+    /// prices on the steps of their bands, options that cost nothing after their premium, and ladders
+    /// without gaps.
     ///
     /// # Errors
     /// Names the first thing that does not hold, with its figures.
@@ -33,10 +38,12 @@ impl Model {
             }
             self.check_book(market)?;
             self.check_settled(market)?;
+            self.check_option(market)?;
         }
         for order in self.state.orders.values() {
             check_shown(order)?;
         }
+        self.check_ladders()?;
         self.check_quotes_alone()?;
         self.check_waiting()?;
         self.check_links()?;
@@ -68,7 +75,8 @@ impl Model {
                 Side::Buy => order.level <= order.price,
                 Side::Sell => order.level >= order.price,
             };
-            let sound = within && (1..=most).contains(&order.level);
+            let fits = fits_bands(&self.spec.markets[market.index()].tick_bands, order.level);
+            let sound = within && fits && (1..=most).contains(&order.level);
             if !sound || order.peg.is_none() && order.level != order.price {
                 return Err(format!("an order rests where it may not: {order:?}"));
             }
@@ -79,6 +87,61 @@ impl Model {
         }
         if pegged > self.spec.limits.pegged_orders {
             return Err(format!("{pegged} pegged orders rest in market {market}"));
+        }
+        Ok(())
+    }
+
+    /// A premium is paid at once, so that a position in an option has no cost. Its value, vega, delta
+    /// and marks are of its group's unit.
+    fn check_option(&self, market: MarketId) -> Result<(), String> {
+        let spec = &self.spec.markets[market.index()];
+        let MarketKind::Option { kind, .. } = spec.kind else {
+            return Ok(());
+        };
+        let mut held = self.state.positions.iter();
+        if let Some((account, position)) =
+            held.find(|((_, of), position)| *of == market && position.cost != 0)
+        {
+            return Err(format!(
+                "{account:?} holds an option at a cost: {position:?}"
+            ));
+        }
+        let lot = self.option_lot(market);
+        let directed = match kind {
+            OptionKind::Call => lot.delta >= 0,
+            OptionKind::Put => lot.delta <= 0,
+        };
+        let within = lot.value >= 0 && lot.vega >= 0 && lot.underlying >= 0;
+        let priced = self.state.marks[market.index()] >= 0;
+        if directed && within && priced {
+            Ok(())
+        } else {
+            Err(format!("option {market} has figures {lot:?}"))
+        }
+    }
+
+    /// Every strike of a ladder is listed, as a call and as a put.
+    fn check_ladders(&self) -> Result<(), String> {
+        let listed: BTreeSet<&str> = self.spec.markets.iter().map(|m| &*m.symbol).collect();
+        for ((series, expiry), ladder) in &self.state.ladders {
+            let spec = &self.spec.series[*series];
+            let digits = self.spec.groups[spec.market.group.index()].price_digits;
+            let step = usize::try_from(ladder.step).expect("above zero");
+            let strikes: Vec<i64> = (ladder.low..=ladder.high).step_by(step).collect();
+            if strikes.last() != Some(&ladder.high)
+                || strikes.len() > usize::from(spec.max_strikes)
+                || ladder.low < ladder.step
+            {
+                return Err(format!("series {series} has a ladder {ladder:?}"));
+            }
+            for strike in strikes {
+                for kind in [OptionKind::Call, OptionKind::Put] {
+                    let symbol = spec.market(*expiry, strike, kind, digits).symbol;
+                    if !listed.contains(&*symbol) {
+                        return Err(format!("{symbol} is not listed"));
+                    }
+                }
+            }
         }
         Ok(())
     }

@@ -99,14 +99,14 @@ fn strikes_follow_the_index() {
 
 #[test]
 fn the_step_is_that_of_the_index_when_the_ladder_began() {
-    let mut world = World::with_options(|spec| spec.series[0].cadences.push(later()));
+    let mut world = World::with_options(|_| {});
     let before = world.listed.len();
     world.publish(BTC_PERP, ballast_types::PriceKind::Index, 2_500);
     world.block(&[]);
-    // No room in the ladders that there are.
+    // No room in the ladder that there is.
     assert_eq!(world.listed.len(), before);
     let events = world.block_at(MIDNIGHT);
-    // 10 % of 25,000 are 2,500, so strikes of the new expiries are 2,000 apart: 26,000 is the
+    // 10 % of 25,000 are 2,500, so strikes of the new expiry are 2,000 apart: 26,000 is the
     // nearest to 25,000, halves up.
     assert_eq!(strikes(&events), [26_000, 28_000, 24_000]);
 }

@@ -188,9 +188,9 @@ fn within_the_window_what_is_fixed_moves_no_more() {
     // Half of 10,000 is fixed, half moves with 10,700: a forward of 10,350.
     assert_eq!(worth(&world), 135_000);
     world.set_index(BTC_PERP, 800);
-    // Two seconds more at 10,700 are fixed: 5,000 + 10,700 / 900 + 8,000 x 898 / 1,800.
-    // 10,002,999,999 / 10^6 less 9,000: 1,002.999 USDC.
-    assert_eq!(worth(&world), 100_300);
+    // Two seconds more at 10,700 are fixed, 898 of 1,800 move with 8,000: 9,000,000 + 21,400 and
+    // 7,184,000 make 9,003 USDC.
+    assert_eq!(worth(&world), 300);
 }
 
 #[test]

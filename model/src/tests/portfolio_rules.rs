@@ -246,23 +246,24 @@ fn a_new_account_has_the_mode_of_the_chain() {
 
 #[test]
 fn open_orders_count_with_the_worst_subset_of_fills() {
-    // Position; orders; initial, maintenance. A fee at 1,000 is 350, a lot moves by 100,000.
+    // Position; orders; initial, maintenance. A fee at 1,000 is 350, a lot moves by 100,000, and
+    // each lot that may be filled counts an atom for roundings.
     type Case<'a> = (Lots, &'a [(Side, i64, Lots)], i128, i128);
     let cases: &[Case<'_>] = &[
-        (0, &[(BID, 1_000, 10)], 1_253_500, 1_003_500),
+        (0, &[(BID, 1_000, 10)], 1_253_510, 1_003_510),
         // What it gains below the mark counts once, whatever the factor: 10,000 - 347.
-        (0, &[(BID, 990, 10)], 1_153_470, 903_470),
-        (0, &[(BID, 890, 10)], 153_120, 0),
+        (0, &[(BID, 990, 10)], 1_153_480, 903_480),
+        (0, &[(BID, 890, 10)], 153_130, 0),
         // The worse of the two.
         (
             0,
             &[(BID, 1_000, 10), (ASK, 1_010, 20)],
-            2_307_080,
-            1_807_080,
+            2_307_100,
+            1_807_100,
         ),
         // Less what the position gains in the rise.
         (10, &[(ASK, 1_010, 10)], 1_250_000, 1_000_000),
-        (10, &[(ASK, 1_010, 30)], 2_210_620, 1_710_620),
+        (10, &[(ASK, 1_010, 30)], 2_210_650, 1_710_650),
         (-10, &[(BID, 1_000, 4), (BID, 999, 4)], 1_250_000, 1_000_000),
     ];
     for (lots, orders, initial, maintenance) in cases {
@@ -291,12 +292,12 @@ fn ioc_orders_are_cut_to_what_the_scenarios_allow() {
     };
     // 180 * 125,350 less 15,000,000.
     let refused = world.act(1, Action::Order(bid(TimeInForce::Gtc)));
-    let missing = 180 * 125_350 - 15_000_000;
+    let missing = 180 * 125_351 - 15_000_000;
     assert_eq!(
         (refused.code, refused.missing),
         (Code::InsufficientMargin, Some(missing))
     );
-    // 119 lots need 14,916,650.
+    // 119 lots need 14,916,769.
     assert_eq!(world.place(1, bid(TimeInForce::Ioc)), (Code::Ok, 119));
     // The calls that it sells against them need nothing.
     let call = world.call(9_000);

@@ -65,7 +65,7 @@ fn a_surface_that_is_none_is_refused() {
     };
     let svi = Svi {
         a: VARIANCE,
-        b: ONE,
+        b: VARIANCE,
         rho: 0,
         m: 0,
         sigma: ONE / 10,

@@ -6,7 +6,7 @@ use super::surfaces::YEAR_SECS;
 use ballast_types::{
     Account, Action, AssetId, Cancel, Event, GroupId, Lots, MarginMode, MarketId, MarketKind,
     MarketStatus, OptionKind, Order, PostOnly, PriceKind, PriceUpdate, Quote, Quotes,
-    SetProtection, Side, Ticks, TimeInForce, Transfer,
+    SetProtection, Side, Ticks, TimeInForce, TimeMs, Transfer,
 };
 
 impl Workload {
@@ -59,6 +59,11 @@ impl Workload {
             .index(options.len())
             .min(self.rng.index(options.len()));
         options.get(first).copied()
+    }
+
+    fn expiry_of(&self, market: MarketId) -> TimeMs {
+        let spec = self.spec.market(market);
+        spec.and_then(|spec| spec.kind.expiry()).unwrap_or(0)
     }
 
     /// The perpetual that gives a group its index.
@@ -175,16 +180,20 @@ impl Workload {
 
     /// Quotes in options of a group with a bound on vega, and who takes them.
     fn option_quotes(&mut self) -> Vec<Vec<u8>> {
-        let Some(first) = self.option() else {
+        // Those that have days to go are worth more when volatility is.
+        let mut late = self.options();
+        let tomorrow = self.time + 86_400_000;
+        late.retain(|id| self.expiry_of(*id) > tomorrow);
+        if late.is_empty() {
             return Vec::new();
-        };
+        }
+        let first = self.rng.pick(&late);
         let group = self
             .spec
             .market(first)
             .map_or(GroupId(0), |spec| spec.group);
-        let options = self.options();
         let own = |id: &MarketId| self.spec.market(*id).is_some_and(|m| m.group == group);
-        let mut options: Vec<MarketId> = options.into_iter().filter(own).collect();
+        let mut options: Vec<MarketId> = late.into_iter().filter(own).collect();
         let from = self.rng.index(options.len());
         options.drain(..from);
         options.truncate(4);
@@ -204,7 +213,7 @@ impl Workload {
                 ask,
             });
         }
-        let vega = u128::from(self.rng.range(50, 6_000));
+        let vega = u128::from(self.rng.range(50, 3_000));
         let protection = SetProtection {
             notional: 0,
             delta: 0,

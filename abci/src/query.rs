@@ -3,7 +3,8 @@
 use ballast_app::Snapshot;
 use ballast_app::view::{LevelView, OrderView};
 use ballast_types::{
-    Account, AccountId, ChainSpec, MarketId, MarketStatus, OrderId, PostOnly, Side, TimeInForce,
+    Account, AccountId, ChainSpec, MarginMode, MarketId, MarketStatus, OrderId, PostOnly, Side,
+    TimeInForce,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -92,7 +93,7 @@ fn json_answer(state: &Snapshot, path: &str) -> Result<Value, Refusal> {
         "chain" => Some(chain(state, spec)),
         "account" => account(state, spec, &parse::<Account>("account", name)?),
         "master" => master(state, &parse("master", name)?),
-        "market" => market(state, spec, MarketId(parse("market", name)?)),
+        "market" => market(state, MarketId(parse("market", name)?)),
         "book" => book(state, MarketId(parse("market", name)?)),
         "order" => state
             .order(OrderId(parse("order", name)?))
@@ -155,6 +156,10 @@ fn account(state: &Snapshot, spec: &ChainSpec, account: &Account) -> Option<Valu
         "initial_margin": view.initial_margin.to_string(),
         "maintenance_margin": view.maintenance_margin.to_string(),
         "held_margin": view.held_margin.to_string(),
+        "margin_mode": match view.margin_mode {
+            MarginMode::Standard => "standard",
+            MarginMode::Portfolio => "portfolio",
+        },
         "uncovered": view.uncovered,
         "cancel_at": view.cancel_at,
     }))
@@ -205,10 +210,10 @@ fn order(view: &OrderView) -> Option<Value> {
     }))
 }
 
-fn market(state: &Snapshot, spec: &ChainSpec, id: MarketId) -> Option<Value> {
+fn market(state: &Snapshot, id: MarketId) -> Option<Value> {
     let view = state.market(id)?;
     Some(json!({
-        "market": spec.market(id)?.symbol,
+        "market": state.market_spec(id)?.symbol,
         "id": id.0,
         "group": view.group.0,
         "expiry": view.expiry,

@@ -322,6 +322,14 @@ fn queries_answer_or_say_why_not() {
         assert_eq!(query(&exchange, path, 21).code, HEIGHT_GONE);
         assert_eq!(query(&exchange, path, -1).code, HEIGHT_GONE);
     }
+    assert_eq!(json(&exchange, &paths[1])["margin_mode"], "standard");
+    // The first option is listed behind the markets of the genesis.
+    let option = json(&exchange, "/market/5");
+    let symbol = option["market"].as_str().unwrap();
+    assert!(
+        symbol.starts_with("BTC-") && symbol.ends_with("-C"),
+        "{symbol}"
+    );
     for (path, code) in [
         ("", UNKNOWN_QUERY),
         ("/nonsense/1", UNKNOWN_QUERY),

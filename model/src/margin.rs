@@ -321,8 +321,15 @@ impl Model {
         rest: &[Open],
     ) -> bool {
         let with: Vec<Open> = rest.iter().chain([new]).copied().collect();
-        let grows =
-            |rate| self.requirement(account, rate, &with) > self.requirement(account, rate, before);
+        // What orders reserve in Portfolio mode is no risk: with it nothing would ever reduce.
+        let risk = |rate, open: &[Open]| {
+            let reserves = match rate {
+                Rate::Initial => self.order_reserves(account, open),
+                Rate::Maintenance => 0,
+            };
+            self.requirement(account, rate, open) - reserves
+        };
+        let grows = |rate| risk(rate, &with) > risk(rate, before);
         let ppm = self.spec.markets[new.market.index()].taker_fee_ppm;
         let allowed = self.allowed_uncovered(account, new, ppm);
         let fees = self.fee(new.market, new.price, ppm);

@@ -44,15 +44,26 @@ struct Book<'a> {
 impl Model {
     /// What is required of an account that has these open orders.
     pub(crate) fn portfolio(&self, account: Account, open: &[Open]) -> Required {
-        let reserves: Atoms = self
-            .that_may_trade(open)
-            .iter()
-            .map(|order| self.order_reserve(order))
-            .sum();
-        let mut sum = Required {
-            initial: reserves,
-            ..Required::default()
-        };
+        let required = self.scenarios_required(account, open);
+        let initial = required.initial + self.order_reserves(account, open);
+        Required {
+            initial,
+            ..required
+        }
+    }
+
+    /// What open orders add to the initial requirement besides their scenarios; nothing in Standard
+    /// mode.
+    pub(crate) fn order_reserves(&self, account: Account, open: &[Open]) -> Atoms {
+        if self.margin_mode(account) == MarginMode::Standard {
+            return 0;
+        }
+        let orders = self.that_may_trade(open);
+        orders.iter().map(|order| self.order_reserve(order)).sum()
+    }
+
+    fn scenarios_required(&self, account: Account, open: &[Open]) -> Required {
+        let mut sum = Required::default();
         for group in self.groups() {
             let required = self.group_required(account, group, open, None);
             sum.initial = sum.initial.saturating_add(required.initial);
@@ -62,7 +73,6 @@ impl Model {
         sum
     }
 
-    /// What an order adds to the initial requirement besides its scenarios.
     fn order_reserve(&self, order: &Open) -> Atoms {
         let value = self.spec.markets[order.market.index()].tick_value;
         let ppm = Atoms::from(self.spec.order_reserve_ppm);

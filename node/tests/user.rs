@@ -432,6 +432,15 @@ fn newer_refusals() -> Vec<(String, &'static str)> {
             "NOT_PRICE_AUTHORITY",
         ),
         ("status --account 0 BTC-PERP shut".to_owned(), "'shut'"),
+        ("margin-mode --account 1 cross".to_owned(), "'cross'"),
+        (
+            "surface --account 0 no-such-file.json".to_owned(),
+            "'no-such-file.json' for '<FILE>'",
+        ),
+        (
+            "protect --account 1 --group BTC --vega 0.0000001".to_owned(),
+            "vega: 0.0000001 is negative, too large, or has more than 6 decimals",
+        ),
         ("cancel-after --account 1 5ms".to_owned(), "BAD_TIMEOUT"),
     ]
 }

@@ -9,6 +9,8 @@ use crate::cmd::who::Who;
 use crate::cmd::{Failure, block_on};
 use crate::network::table;
 
+mod options;
+
 /// Arguments of `query`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  ballast query book BTC-PERP --depth 5\n  \
@@ -199,8 +201,8 @@ fn text(verb: &Verb, answer: &Value) -> String {
         Verb::Markets(MarketsArgs {
             kind: Some(Kind::Option),
             ..
-        }) => options(answer),
-        Verb::Surface { .. } => surface(answer),
+        }) => options::list(answer),
+        Verb::Surface { .. } => options::surface(answer),
         Verb::Markets(_) => list(
             &answer["markets"],
             &[
@@ -271,89 +273,6 @@ fn account(answer: &Value) -> String {
         + &section("balances", list(&answer["balances"], &balances))
         + &section("positions", list(&answer["positions"], &positions))
         + &section("orders", list(&answer["orders"], &orders))
-}
-
-/// Options with what their marks are made of.
-fn options(answer: &Value) -> String {
-    let markets = answer["markets"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    if markets.is_empty() {
-        return "none\n".to_owned();
-    }
-    let plain = [
-        "market",
-        "id",
-        "expiry",
-        "status",
-        "mark_decimal",
-        "last_decimal",
-        "open_interest_decimal",
-    ];
-    let greeks = ["mark_iv", "delta", "gamma", "vega", "theta", "forward"];
-    let row = |market: &Value| {
-        let fields = plain.iter().map(|name| match *name {
-            "expiry" => date(&market["expiry"]),
-            name => cell(&market[name]),
-        });
-        let greeks = greeks.iter().map(|name| cell(&market["greeks"][name]));
-        fields.chain(greeks).collect()
-    };
-    let header: Vec<&str> = plain
-        .iter()
-        .map(|name| name.strip_suffix("_decimal").unwrap_or(name))
-        .chain(greeks)
-        .collect();
-    table(&header, markets.iter().map(row).collect())
-}
-
-/// Forwards as they are used, then curves as they were published.
-fn surface(answer: &Value) -> String {
-    let rows = |name: &str, columns: &[&str]| {
-        let rows = answer[name]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        if rows.is_empty() {
-            return "none\n".to_owned();
-        }
-        let row = |of: &Value| {
-            let rest = columns.iter().skip(1).map(|name| match *name {
-                "curve" => curve(of),
-                name => cell(&of[name]),
-            });
-            std::iter::once(date(&of["expiry"])).chain(rest).collect()
-        };
-        table(columns, rows.iter().map(row).collect())
-    };
-    let published = ["expiry", "forward", "rate", "tenor", "curve"];
-    format!(
-        "{}{}{}",
-        fields(answer),
-        section(
-            "priced from",
-            rows("forwards", &["expiry", "forward", "rate"])
-        ),
-        section("published", rows("expiries", &published)),
-    )
-}
-
-/// `svi a 0.01 b 0.1 ...`, or the nodes as `k:variance`.
-fn curve(of: &Value) -> String {
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    if let Some(nodes) = of["nodes"].as_array() {
-        let node = |node: &Value| format!("{}:{}", word(&node[0]), word(&node[1]));
-        return nodes.iter().map(node).collect::<Vec<_>>().join(" ");
-    }
-    let names = ["a", "b", "rho", "m", "sigma"];
-    let values = names.map(|name| format!("{name} {}", word(&of["svi"][name])));
-    format!("svi {}", values.join(" "))
-}
-
-/// A time in ms as people write it.
-fn date(ms: &Value) -> String {
-    ms.as_u64().map_or_else(|| "-".to_owned(), time::format)
 }
 
 /// A name and a value a line, for what is neither a list nor an object.

@@ -14,8 +14,8 @@ use ballast_app::{Block, Snapshot, State};
 use ballast_model::workload::{NextBlock, Rng, Workload, test_secrets, test_spec};
 use ballast_model::{Model, PlacedOrder};
 use ballast_types::{
-    BlockEvents, Event, GroupId, Hash, MarketId, OrderId, Secret, TAG_NATIVE, TxHash, TxResult,
-    chain_hash, encode_bundle,
+    Account, BlockEvents, Event, GroupId, Hash, MarketId, OrderId, Secret, TAG_NATIVE, TxHash,
+    TxResult, chain_hash, encode_bundle,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -289,58 +289,51 @@ fn compare_state(app: &Snapshot, model: &Model, ids: &BTreeMap<OrderId, OrderId>
     }
     compare_waiting(app, model, ids);
     for account in model.accounts().keys() {
-        let view = app.account(account).unwrap();
-        let margin = model.margin(*account);
-        let ours = (
-            view.equity,
-            view.initial_margin,
-            view.maintenance_margin,
-            view.held_margin,
-            view.uncovered,
-            view.cancel_at,
-            view.margin_mode,
-        );
-        let theirs = (
-            margin.equity,
-            margin.initial,
-            margin.maintenance,
-            margin.held,
-            margin.uncovered,
-            model.deadline(*account),
-            model.margin_mode(*account),
-        );
-        assert_eq!(ours, theirs, "margin of {account}");
-        let ours: Vec<_> = view
-            .protections
-            .iter()
-            .map(|p| {
-                (
-                    p.settings,
-                    p.start,
-                    p.notional,
-                    p.delta,
-                    p.vega,
-                    p.frozen_until,
-                )
-            })
-            .collect();
-        let groups = u16::try_from(app.spec().groups.len()).unwrap();
-        let theirs: Vec<_> = (0..groups)
-            .filter_map(|group| model.protection(*account, GroupId(group)))
-            .filter(|p| p.settings.interval_ms > 0)
-            .map(|p| {
-                (
-                    p.settings,
-                    p.start,
-                    p.notional,
-                    p.delta,
-                    p.vega,
-                    p.frozen_until,
-                )
-            })
-            .collect();
-        assert_eq!(ours, theirs, "protections of {account}");
+        compare_account(app, model, *account);
     }
+}
+
+/// Margin and protections.
+fn compare_account(app: &Snapshot, model: &Model, account: Account) {
+    let view = app.account(&account).unwrap();
+    let margin = model.margin(account);
+    let ours = (
+        view.equity,
+        view.initial_margin,
+        view.maintenance_margin,
+        view.held_margin,
+        view.uncovered,
+        view.cancel_at,
+        view.margin_mode,
+    );
+    let theirs = (
+        margin.equity,
+        margin.initial,
+        margin.maintenance,
+        margin.held,
+        margin.uncovered,
+        model.deadline(account),
+        model.margin_mode(account),
+    );
+    assert_eq!(ours, theirs, "margin of {account}");
+    let ours: Vec<_> = view
+        .protections
+        .iter()
+        .map(|p| {
+            let sums = (p.notional, p.delta, p.vega);
+            (p.settings, p.start, sums, p.frozen_until)
+        })
+        .collect();
+    let groups = u16::try_from(app.spec().groups.len()).unwrap();
+    let theirs: Vec<_> = (0..groups)
+        .filter_map(|group| model.protection(account, GroupId(group)))
+        .filter(|p| p.settings.interval_ms > 0)
+        .map(|p| {
+            let sums = (p.notional, p.delta, p.vega);
+            (p.settings, p.start, sums, p.frozen_until)
+        })
+        .collect();
+    assert_eq!(ours, theirs, "protections of {account}");
 }
 
 /// Fisher-Yates.

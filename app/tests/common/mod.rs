@@ -23,14 +23,8 @@ pub const GENESIS: u64 = 1_700_000_000_000;
 pub const PERP: MarketId = MarketId(0);
 pub const SPOT: MarketId = MarketId(1);
 
-/// Two assets, one group with a perpetual and a spot market; a tick of a lot is an atom.
-pub fn spec() -> ChainSpec {
-    let asset = |symbol: &str| AssetSpec {
-        symbol: symbol.to_uppercase(),
-        denom: symbol.to_owned(),
-        decimals: 6,
-    };
-    let perpetual = MarketSpec {
+fn perpetual() -> MarketSpec {
+    MarketSpec {
         symbol: "BTC-PERP".to_owned(),
         group: GroupId(0),
         kind: MarketKind::Perpetual,
@@ -56,7 +50,17 @@ pub fn spec() -> ChainSpec {
         sharing: Sharing::Time,
         self_trade: false,
         taker_hold: 0,
+    }
+}
+
+/// Two assets, one group with a perpetual and a spot market; a tick of a lot is an atom.
+pub fn spec() -> ChainSpec {
+    let asset = |symbol: &str| AssetSpec {
+        symbol: symbol.to_uppercase(),
+        denom: symbol.to_owned(),
+        decimals: 6,
     };
+    let perpetual = perpetual();
     let spot = MarketSpec {
         symbol: "BTC-USDC".to_owned(),
         kind: MarketKind::Spot {

@@ -2,17 +2,20 @@
 
 use crate::form::mode_number;
 use crate::index::Index;
+use crate::passes::Env;
+use crate::portfolio::{Needs, UnitSums, amount};
 use crate::records::{
     AccountRecord, AccountTable, AgentTable, BalanceRecord, BalanceTable, MasterRecord,
     MasterTable, NonceRecord, NonceTable, PositionRecord, PositionTable,
 };
 use ballast_risk::{LotRisk, Position, requirement};
 use ballast_types::{
-    Account, AccountId, AssetId, Atoms, ChainSpec, Code, KeyId, Lots, MarketId, TimeMs,
+    Account, AccountId, AssetId, Atoms, ChainSpec, Code, GroupId, KeyId, Lots, MarginMode,
+    MarketId, MarketKind, TimeMs,
 };
 use bytemuck::Zeroable;
 use rpds::RedBlackTreeMapSync;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An account anywhere: shard in the top 8 bits, slot in the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +42,9 @@ impl AccountRef {
 /// Persistent map, so that a snapshot can look accounts up while a block executes.
 pub(crate) type Slots<K> = RedBlackTreeMapSync<K, u32>;
 
+/// Accounts in Portfolio mode, by account and group.
+pub(crate) type Units = RedBlackTreeMapSync<(u32, GroupId), UnitSums>;
+
 /// Nonce index: by nonce first, so that the oldest are found.
 pub(crate) type NonceKey = (u64, u32, KeyId);
 
@@ -59,6 +65,12 @@ pub(crate) struct AccountShard {
     pub(crate) nonce_at: Index<NonceKey, u32>,
     /// Armed dead man's switches: deadline and account.
     pub(crate) by_deadline: Index<(TimeMs, Account), u32>,
+    /// Of accounts in Portfolio mode, by account and group; persistent for the same reason.
+    pub(crate) units: Units,
+    /// What of them has changed since the sums of its account were found.
+    pub(crate) dirty: BTreeSet<(u32, GroupId)>,
+    /// Assets that spot markets of a group deliver.
+    bases: Vec<(AssetId, GroupId)>,
     /// What balances and positions were before this block, for events and invariants.
     pub(crate) balances_before: BTreeMap<(u32, AssetId), Atoms>,
     pub(crate) positions_before: BTreeMap<(u32, MarketId), Position>,
@@ -73,10 +85,20 @@ struct Share {
 }
 
 impl Share {
-    fn of(record: &PositionRecord, risk: &LotRisk) -> Self {
+    fn of(record: &PositionRecord, risk: &LotRisk, portfolio: bool) -> Self {
+        let unrealised = record.position().unrealised(risk.value);
+        if portfolio {
+            // What groups need is found for all their positions together.
+            return Self {
+                unrealised,
+                initial: 0,
+                maintenance: 0,
+                held: 0,
+            };
+        }
         let terms = record.terms();
         Self {
-            unrealised: record.position().unrealised(risk.value),
+            unrealised,
             initial: requirement(risk.initial, record.size, terms.initial),
             maintenance: requirement(risk.maintenance, record.size, terms.maintenance),
             held: risk.maintenance.held(record.size),
@@ -101,6 +123,9 @@ impl AccountShard {
             agent_at: Index::default(),
             nonce_at: Index::default(),
             by_deadline: Index::default(),
+            units: Units::default(),
+            dirty: BTreeSet::new(),
+            bases: bases(spec),
             balances_before: BTreeMap::new(),
             positions_before: BTreeMap::new(),
         }
@@ -176,6 +201,11 @@ impl AccountShard {
             self.accounts.get_mut(account)?.cash = after;
         } else {
             self.balance_mut(account, asset)?.amount = after;
+            if self.accounts.get(account)?.portfolio() {
+                let groups = self.bases.iter().filter(|(base, _)| *base == asset);
+                self.dirty
+                    .extend(groups.map(|(_, group)| (account, *group)));
+            }
         }
         Some(())
     }
@@ -248,13 +278,14 @@ impl AccountShard {
         change: impl FnOnce(&mut PositionRecord),
     ) -> Option<()> {
         let record = self.positions.get_mut(slot)?;
-        let before = Share::of(record, old);
+        let owner = self.accounts.get_mut(record.account)?;
+        let portfolio = owner.portfolio();
+        let before = Share::of(record, old, portfolio);
         let position = record.position();
         change(record);
-        let after = Share::of(record, new);
+        let after = Share::of(record, new, portfolio);
         let changed = record.position() != position;
         let key = (record.account, MarketId(record.market));
-        let owner = self.accounts.get_mut(record.account)?;
         let shift = |sum: &mut Atoms, before: Atoms, after: Atoms| {
             *sum = sum.saturating_sub(before).saturating_add(after);
         };
@@ -287,6 +318,162 @@ impl AccountShard {
         owner.positions = slot.saturating_add(1);
         self.position_at.insert((account, market), slot);
         Some(slot)
+    }
+
+    /// Tells what an account in Portfolio mode holds and has open in a group, when it is one.
+    pub(crate) fn follow(
+        &mut self,
+        account: u32,
+        group: GroupId,
+        change: impl FnOnce(&mut UnitSums),
+    ) -> Option<()> {
+        if !self.accounts.get(account)?.portfolio() {
+            return Some(());
+        }
+        let key = (account, group);
+        if !self.units.contains_key(&key) {
+            self.units.insert_mut(key, UnitSums::default());
+        }
+        change(self.units.get_mut(&key)?);
+        self.dirty.insert(key);
+        Some(())
+    }
+
+    /// The units of these groups are new.
+    pub(crate) fn renew(&mut self, groups: &BTreeSet<GroupId>) {
+        let keys = self
+            .units
+            .keys()
+            .filter(|(_, group)| groups.contains(group));
+        let keys: Vec<_> = keys.copied().collect();
+        for key in keys {
+            if let Some(sums) = self.units.get_mut(&key) {
+                sums.renew();
+            }
+            self.dirty.insert(key);
+        }
+    }
+
+    /// Brings the sums of an account up to date, which is due before they are read.
+    pub(crate) fn refold(&mut self, account: u32, env: &Env<'_>) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        let keys = (account, GroupId(0))..=(account, GroupId(u16::MAX));
+        let keys: Vec<_> = self.dirty.range(keys).copied().collect();
+        for key in keys {
+            self.dirty.remove(&key);
+            // An account that changed has its record.
+            let _ = self.fold(key, env);
+        }
+    }
+
+    /// As [`Self::refold`], of all accounts.
+    pub(crate) fn refold_all(&mut self, env: &Env<'_>) {
+        for key in std::mem::take(&mut self.dirty) {
+            let _ = self.fold(key, env);
+        }
+    }
+
+    fn fold(&mut self, key: (u32, GroupId), env: &Env<'_>) -> Option<()> {
+        let spot = self.spot(key.0, key.1, env, |_| 0);
+        if !self.units.contains_key(&key) {
+            self.units.insert_mut(key, UnitSums::default());
+        }
+        let sums = self.units.get_mut(&key)?;
+        let before = sums.needs;
+        let after = sums.find(key.1, spot, env);
+        sums.needs = after;
+        if spot == 0 && sums.is_empty() {
+            self.units.remove_mut(&key);
+        }
+        self.shift(key.0, before, after)
+    }
+
+    /// Puts what a group needs in the place of what it needed before.
+    fn shift(&mut self, account: u32, before: Needs, after: Needs) -> Option<()> {
+        if before == after {
+            return Some(());
+        }
+        let owner = self.accounts.get_mut(account)?;
+        let shift = |sum: &mut Atoms, before: Atoms, after: Atoms| {
+            *sum = sum.saturating_sub(before).saturating_add(after);
+        };
+        shift(&mut owner.unrealised, before.spot, after.spot);
+        shift(&mut owner.initial, before.initial, after.initial);
+        shift(
+            &mut owner.maintenance,
+            before.maintenance,
+            after.maintenance,
+        );
+        shift(&mut owner.held, before.held, after.held);
+        Some(())
+    }
+
+    /// What the open orders of an account in Portfolio mode reserve, which its initial margin counts.
+    pub(crate) fn reserve(&self, account: u32) -> Atoms {
+        let keys = (account, GroupId(0))..=(account, GroupId(u16::MAX));
+        let units = self.units.range(keys).map(|(_, unit)| unit.reserve);
+        units.fold(0, Atoms::saturating_add)
+    }
+
+    /// Amount of the spot that an account has in a group, with so many more atoms of each base.
+    pub(crate) fn spot(
+        &self,
+        account: u32,
+        group: GroupId,
+        env: &Env<'_>,
+        more: impl Fn(AssetId) -> Atoms,
+    ) -> Atoms {
+        let bases = env.chain.bases(group).iter();
+        let amounts = bases.map(|(asset, unit)| {
+            let atoms = self.balance(account, *asset).saturating_add(more(*asset));
+            amount(atoms, *unit)
+        });
+        amounts.fold(0, Atoms::saturating_add)
+    }
+
+    /// Computes the margin of an account that has no open orders in a mode from now on.
+    pub(crate) fn set_mode(&mut self, account: u32, mode: MarginMode, env: &Env<'_>) -> Option<()> {
+        let record = self.accounts.get_mut(account)?;
+        record.mode = mode_number(mode);
+        let portfolio = record.portfolio();
+        (record.unrealised, record.initial) = (0, 0);
+        (record.maintenance, record.held) = (0, 0);
+        self.forget_units(account);
+        let held: Vec<_> = self.positions_of(account).copied().collect();
+        for position in held.iter().filter(|position| position.size != 0) {
+            let id = MarketId(position.market);
+            let (market, risk) = env.market(id)?;
+            let share = Share::of(position, risk, portfolio);
+            let record = self.accounts.get_mut(account)?;
+            let add = |sum: &mut Atoms, more: Atoms| *sum = sum.saturating_add(more);
+            add(&mut record.unrealised, share.unrealised);
+            add(&mut record.initial, share.initial);
+            add(&mut record.maintenance, share.maintenance);
+            add(&mut record.held, share.held);
+            let hold = |sums: &mut UnitSums| sums.hold(id, position.size, env);
+            self.follow(account, market.group, hold)?;
+        }
+        if portfolio {
+            let groups = self.bases.iter().map(|(_, group)| (account, *group));
+            self.dirty.extend(groups);
+        }
+        self.refold(account, env);
+        Some(())
+    }
+
+    fn forget_units(&mut self, account: u32) {
+        let keys = (account, GroupId(0))..=(account, GroupId(u16::MAX));
+        let known = self.units.range(keys.clone()).map(|(key, _)| *key);
+        let known: Vec<_> = known.collect();
+        for key in known {
+            self.units.remove_mut(&key);
+        }
+        let dirty: Vec<_> = self.dirty.range(keys).copied().collect();
+        for key in dirty {
+            self.dirty.remove(&key);
+        }
     }
 
     /// Sets the deadline of an account's dead man's switch; 0 disarms it.
@@ -334,4 +521,15 @@ impl AccountShard {
             let _ = self.nonces.free(slot);
         }
     }
+}
+
+/// Assets that spot markets deliver, each with its group once.
+fn bases(spec: &ChainSpec) -> Vec<(AssetId, GroupId)> {
+    let markets = spec.markets.iter();
+    let bases = markets.filter_map(|market| match market.kind {
+        MarketKind::Spot { base, .. } => Some((base, market.group)),
+        _ => None,
+    });
+    let bases: BTreeSet<_> = bases.collect();
+    bases.into_iter().collect()
 }

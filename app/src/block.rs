@@ -116,7 +116,7 @@ impl State {
         observer("open");
         let failed = open::revalue(self, &moves, &old, &env);
         run.stats.violations.settlements = failed;
-        open::flag(self, !moves.is_empty());
+        open::flag(self, !moves.is_empty(), &env);
         sweep::expired(self, &env, &mut run.events);
         sweep::dead_men(self, &env, &mut run.events);
         let triggered = triggers::triggers(self, &env, &mut run.events);
@@ -127,6 +127,9 @@ impl State {
             *pool = pool.saturating_add(fees);
         }
         close(self, fees, &mut run.events, &mut run.stats.violations);
+        if self.checks_margins {
+            run.stats.violations.margins = u64::from(self.check_margins().is_err());
+        }
         run.stats.txs = u64::try_from(unpacked.units.len()).unwrap_or(u64::MAX);
         run.stats.pages = self.owned_pages();
         observer("hash");
@@ -200,7 +203,11 @@ impl Run {
             .accounts
             .par_iter_mut()
             .zip(&settlements)
-            .map(|(shard, items)| settle(shard, items, env))
+            .map(|(shard, items)| {
+                let failed = settle(shard, items, env);
+                shard.refold_all(env);
+                failed
+            })
             .collect();
         let violations = &mut self.stats.violations;
         violations.settlements = failed

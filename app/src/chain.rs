@@ -1,8 +1,9 @@
 //! What all nodes know of the chain beside its state: the validated genesis, and the markets.
 
 use crate::pages::Hash;
-use ballast_types::margin::Params;
-use ballast_types::{ChainSpec, GroupId, MarketId, MarketKind, MarketSpec, chain_hash};
+use ballast_types::margin::{MONEY_DIGITS, Params};
+use ballast_types::{AssetId, ChainSpec, GroupId, MarketId, MarketKind, MarketSpec, chain_hash};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The genesis, which never changes, and its markets with the options that were listed behind them.
@@ -13,6 +14,8 @@ pub(crate) struct Chain {
     /// BLAKE3 of the specification's Borsh: the first leaf of every app hash, so that nodes with
     /// different limits, fees or markets part at height 1.
     pub(crate) root: Hash,
+    /// Money of one atom of the margin asset.
+    pub(crate) atom: i128,
     listed: Vec<Arc<MarketSpec>>,
     /// For each market its number within its group.
     local: Vec<u32>,
@@ -29,6 +32,8 @@ struct Group {
     per_atom: i128,
     /// How portfolio margin is computed.
     params: Arc<Params>,
+    /// What its spot markets deliver, each once, and atoms of one unit of it.
+    bases: Vec<(AssetId, i128)>,
     markets: u32,
 }
 
@@ -43,12 +48,16 @@ impl Chain {
                 reference: reference(&spec, GroupId(number)),
                 per_atom: 10_i128.checked_pow(power).unwrap_or(i128::MAX),
                 params: Arc::new(group.margin.clone()),
+                bases: bases(&spec, GroupId(number)),
                 markets: 0,
             }
         });
         let mut chain = Self {
             root: spec_root(&spec),
             hash: chain_hash(&spec.chain_id),
+            atom: 10_i128
+                .checked_pow(MONEY_DIGITS.saturating_sub(decimals))
+                .unwrap_or(1),
             listed: Vec::new(),
             local: Vec::new(),
             groups: groups.collect(),
@@ -118,6 +127,17 @@ impl Chain {
         Some(Arc::clone(&group.params))
     }
 
+    /// What the spot markets of a group deliver, each once, and atoms of one unit of it.
+    pub(crate) fn bases(&self, group: GroupId) -> &[(AssetId, i128)] {
+        let group = self.groups.get(group.index());
+        group.map_or(&[], |group| &group.bases)
+    }
+
+    /// Number of the first listed option.
+    pub(crate) fn first_option(&self) -> MarketId {
+        MarketId(u32::try_from(self.spec.markets.len()).unwrap_or(u32::MAX))
+    }
+
     /// How many markets a group has.
     pub(crate) fn markets_of(&self, group: GroupId) -> u32 {
         self.groups
@@ -148,6 +168,24 @@ fn reference(spec: &ChainSpec, group: GroupId) -> Option<MarketId> {
         .filter_map(|(id, market)| Some((rank(market.kind)?, MarketId(id))))
         .min()
         .map(|(_, id)| id)
+}
+
+fn bases(spec: &ChainSpec, group: GroupId) -> Vec<(AssetId, i128)> {
+    let markets = spec.markets.iter().filter(|market| market.group == group);
+    let assets: BTreeSet<_> = markets
+        .filter_map(|market| match market.kind {
+            MarketKind::Spot { base, .. } => Some(base),
+            _ => None,
+        })
+        .collect();
+    let unit = |asset: AssetId| {
+        let decimals = spec.asset(asset).map_or(0, |asset| asset.decimals);
+        10_i128.checked_pow(decimals.into()).unwrap_or(i128::MAX)
+    };
+    assets
+        .into_iter()
+        .map(|asset| (asset, unit(asset)))
+        .collect()
 }
 
 fn spec_root(spec: &ChainSpec) -> Hash {

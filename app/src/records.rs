@@ -1,8 +1,9 @@
 //! The records that state consists of. Bytes are hashed as they lie; `reserved` fields are zero.
 
+use crate::form::mode_of;
 use crate::pages::{Record, Reusable, Table, TableSnapshot};
 use ballast_risk::{Position, Terms, Worst};
-use ballast_types::{Account, AccountId, ChainSpec, KeyId, MarketSpec, OptionKind};
+use ballast_types::{Account, AccountId, ChainSpec, KeyId, MarginMode, MarketSpec, OptionKind};
 use bytemuck::{Pod, Zeroable};
 
 /// Declares tables: the type over the records that fit a page of about 2 KiB, and its snapshot.
@@ -107,6 +108,11 @@ pub(crate) struct AccountRecord {
 impl AccountRecord {
     pub(crate) fn account(&self) -> Account {
         Account::new(AccountId(self.master), self.sub)
+    }
+
+    /// Whether the margin of all its positions in a group is computed together.
+    pub(crate) fn portfolio(&self) -> bool {
+        mode_of(self.mode) == MarginMode::Portfolio
     }
 
     pub(crate) fn equity(&self) -> i128 {

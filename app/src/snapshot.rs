@@ -1,6 +1,6 @@
 //! A committed height for readers: queries never wait for the block that executes.
 
-use crate::accounts::{AccountRef, AccountShard, Slots};
+use crate::accounts::{AccountRef, AccountShard, Slots, Units};
 use crate::chain::Chain;
 use crate::form::mode_of;
 use crate::groups::GroupShard;
@@ -49,6 +49,7 @@ pub(crate) struct AccountTables {
     pub(crate) nonces: NonceTableView,
     pub(crate) by_account: Slots<Account>,
     pub(crate) by_master: Slots<AccountId>,
+    pub(crate) units: Units,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ impl AccountTables {
             nonces: shard.nonces.snapshot(),
             by_account: shard.by_account.clone(),
             by_master: shard.by_master.clone(),
+            units: shard.units.clone(),
         }
     }
 }
@@ -174,7 +176,10 @@ impl Snapshot {
         self.find(account).is_some()
     }
 
-    fn find(&self, account: &Account) -> Option<(&AccountTables, AccountRef, &AccountRecord)> {
+    pub(crate) fn find(
+        &self,
+        account: &Account,
+    ) -> Option<(&AccountTables, AccountRef, &AccountRecord)> {
         let shard = account_shard(account.master, self.chain.spec.account_shards);
         let tables = self.accounts.get(shard)?;
         let slot = *tables.by_account.get(account)?;
@@ -531,7 +536,10 @@ impl Snapshot {
 }
 
 impl AccountTables {
-    fn balances_of(&self, record: &AccountRecord) -> impl Iterator<Item = (AssetId, Atoms, Atoms)> {
+    pub(crate) fn balances_of(
+        &self,
+        record: &AccountRecord,
+    ) -> impl Iterator<Item = (AssetId, Atoms, Atoms)> {
         let mut next = record.balances;
         std::iter::from_fn(move || {
             let balance = self.balances.get(next.checked_sub(1)?)?;

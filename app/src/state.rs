@@ -5,6 +5,7 @@ use crate::chain::Chain;
 use crate::groups::GroupShard;
 use crate::listed::Listed;
 use crate::pages::{Hash, combine};
+use crate::passes::Env;
 use crate::prices::Prices;
 use crate::records::{MarkRecord, MarkTable};
 use crate::snapshot::{AccountTables, GroupTables, Snapshot};
@@ -25,6 +26,8 @@ pub struct State {
     pub(crate) listed: Listed,
     /// What the records say that markets are worth.
     pub(crate) prices: Arc<Prices>,
+    /// Whether the margin of every account is computed anew after every block.
+    pub(crate) checks_margins: bool,
     /// The last committed state: what readers see, and where a dropped candidate goes back to.
     pub(crate) committed: Arc<Snapshot>,
 }
@@ -74,16 +77,33 @@ impl State {
             groups,
             listed: Listed::new(&chain.spec),
             prices: Arc::default(),
+            checks_margins: false,
             committed: Arc::new(Snapshot::empty(Arc::clone(&chain))),
             chain,
         };
         state.set_word(TIME, state.chain.spec.genesis_time);
         state.fund()?;
         state.prices = Arc::new(state.first_prices());
+        state.first_sums();
         let app_hash = state.seal();
         state.committed = Arc::new(state.snapshot(app_hash));
         state.settle_indexes();
         Ok(state)
+    }
+
+    /// Sums of accounts that are in Portfolio mode from the beginning.
+    fn first_sums(&mut self) {
+        let (chain, prices) = (Arc::clone(&self.chain), Arc::clone(&self.prices));
+        let env = Env {
+            chain: &chain,
+            prices: &prices,
+            height: 0,
+            time: chain.spec.genesis_time,
+            seed: Hash::default(),
+        };
+        for shard in &mut self.accounts {
+            shard.refold_all(&env);
+        }
     }
 
     fn fund(&mut self) -> Result<(), GenesisError> {
@@ -110,6 +130,12 @@ impl State {
                 })?;
         }
         Ok(())
+    }
+
+    /// From now on computes the margin of every account anew after every block, and compares it with
+    /// what was kept: [`crate::Violations::margins`]. That costs time in proportion to the state.
+    pub fn check_margins_of_blocks(&mut self) {
+        self.checks_margins = true;
     }
 
     /// Hash of the last committed state.
@@ -308,6 +334,8 @@ impl State {
                 shard.nonces.restore(&tables.nonces);
                 shard.by_account = tables.by_account.clone();
                 shard.by_master = tables.by_master.clone();
+                shard.units = tables.units.clone();
+                shard.dirty.clear();
                 shard.balance_at.discard();
                 shard.position_at.discard();
                 shard.agent_at.discard();

@@ -2,12 +2,14 @@
 //! refresh. A cache outside the pages, and a pure function of them.
 
 use crate::surface::{Published, secs};
-use ballast_risk::portfolio::{ExpiryMarks, Marks, ONE, OptionTerms, RiskArray, Scenarios};
+use ballast_risk::portfolio::{
+    ExpiryMarks, Instrument, LotTerms, Marks, ONE, OptionTerms, RiskArray, Scenarios,
+};
 use ballast_risk::surface::moneyness;
 use ballast_risk::{LotRisk, OptionLot};
 use ballast_types::margin::Params;
 use ballast_types::{
-    Atoms, GroupSpec, MarketKind, MarketSpec, OptionKind, SETTLEMENT_WINDOW_MS, Ticks, TimeMs,
+    Atoms, GroupSpec, MarketKind, MarketSpec, OptionKind, SETTLEMENT_WINDOW_MS, Side, Ticks, TimeMs,
 };
 use std::sync::{Arc, OnceLock};
 
@@ -75,7 +77,24 @@ pub(crate) struct Priced {
 /// Options whose figures are kept together.
 const CHUNK: usize = 16;
 
-type Chunk = [OnceLock<Figures>; CHUNK];
+/// What is found when it is asked for, by number within the group.
+type Chunks<T> = Vec<OnceLock<Box<[T; CHUNK]>>>;
+
+/// By side; `None` where the kernel refuses it.
+type Sides = [OnceLock<Option<LotTerms>>; 2];
+
+fn chunks<T>(markets: u32) -> Chunks<T> {
+    let chunks = usize::try_from(markets).unwrap_or(0).div_ceil(CHUNK);
+    (0..chunks).map(|_| OnceLock::new()).collect()
+}
+
+/// The place of a market, by its number within the group.
+fn place<T: Default>(chunks: &Chunks<T>, local: u32) -> Option<&T> {
+    let at = usize::try_from(local).ok()?;
+    let chunk = chunks.get(at.checked_div(CHUNK)?)?;
+    let chunk = chunk.get_or_init(|| Box::new(std::array::from_fn(|_| T::default())));
+    chunk.get(at.checked_rem(CHUNK)?)
+}
 
 #[derive(Debug)]
 pub(crate) struct Unit {
@@ -89,15 +108,14 @@ pub(crate) struct Unit {
     pub(crate) surface: Option<Arc<Published>>,
     volatility: i64,
     per_atom: i128,
-    /// Found when they are asked for, by number within the group.
-    figures: Vec<OnceLock<Box<Chunk>>>,
+    figures: Chunks<OnceLock<Figures>>,
+    lots: Chunks<Sides>,
     none: Figures,
 }
 
 impl Unit {
     pub(crate) fn new(group: &GroupSpec, params: Arc<Params>, inputs: Inputs) -> Self {
         let terms: Vec<_> = inputs.terms.iter().map(|at| term(at, &inputs)).collect();
-        let chunks = usize::try_from(inputs.markets).unwrap_or(0).div_ceil(CHUNK);
         Self {
             refreshed: inputs.refreshed,
             index: inputs.index,
@@ -106,7 +124,8 @@ impl Unit {
             surface: inputs.surface,
             volatility: group.volatility,
             per_atom: inputs.per_atom,
-            figures: (0..chunks).map(|_| OnceLock::new()).collect(),
+            figures: chunks(inputs.markets),
+            lots: chunks(inputs.markets),
             none: Figures::default(),
         }
     }
@@ -122,22 +141,75 @@ impl Unit {
 
     /// Figures of an option that is not settled; all zero where there are none.
     pub(crate) fn figures(&self, local: u32, market: &MarketSpec) -> &Figures {
-        let at = usize::try_from(local).unwrap_or(usize::MAX);
-        let place = at.checked_div(CHUNK).zip(at.checked_rem(CHUNK));
-        let Some((chunk, place)) = place else {
-            return &self.none;
-        };
-        let Some(chunk) = self.figures.get(chunk) else {
-            return &self.none;
-        };
-        let chunk = chunk.get_or_init(|| Box::new(std::array::from_fn(|_| OnceLock::new())));
-        match chunk.get(place) {
+        match place(&self.figures, local) {
             Some(figures) => figures.get_or_init(|| self.compute(market).unwrap_or_default()),
             None => &self.none,
         }
     }
 
+    /// What a lot of an open order makes of each state, with the money of an atom; `None` where the
+    /// kernel refuses it.
+    pub(crate) fn lot_terms(
+        &self,
+        local: u32,
+        market: &MarketSpec,
+        side: Side,
+        atom: i128,
+    ) -> Option<&LotTerms> {
+        let [buy, sell] = place(&self.lots, local)?;
+        let terms = match side {
+            Side::Buy => buy,
+            Side::Sell => sell,
+        };
+        let make = || {
+            let instrument = match market.kind {
+                MarketKind::Perpetual => Instrument::Perpetual,
+                MarketKind::Spot { .. } => Instrument::Spot,
+                MarketKind::Future { expiry } => Instrument::Future(self.term(expiry)?),
+                MarketKind::Option { .. } => {
+                    let priced = self.figures(local, market).array.as_ref()?;
+                    Instrument::Option(priced.term, &priced.array)
+                }
+            };
+            let scenarios = self.scenarios.as_ref()?;
+            scenarios
+                .lot(instrument, market.lot_amount, side, atom)
+                .ok()
+        };
+        terms.get_or_init(make).as_ref()
+    }
+
+    /// Number of an expiry.
+    pub(crate) fn term(&self, expiry: TimeMs) -> Option<usize> {
+        self.terms.iter().position(|term| term.expiry == expiry)
+    }
+
+    /// The same surface with another index, other figures of the kernel and other forwards.
+    pub(crate) fn with(&self, index: i64, scenarios: Option<Scenarios>, terms: Vec<Term>) -> Self {
+        Self {
+            refreshed: self.refreshed,
+            index,
+            scenarios,
+            terms,
+            surface: self.surface.clone(),
+            volatility: self.volatility,
+            per_atom: self.per_atom,
+            figures: self.figures.iter().map(|_| OnceLock::new()).collect(),
+            lots: self.lots.iter().map(|_| OnceLock::new()).collect(),
+            none: Figures::default(),
+        }
+    }
+
     fn compute(&self, market: &MarketSpec) -> Option<Figures> {
+        let MarketKind::Option { expiry, strike, .. } = market.kind else {
+            return None;
+        };
+        let forward = self.terms.get(self.term(expiry)?)?.forward;
+        self.figures_at(market, self.volatility(strike, expiry, forward))
+    }
+
+    /// Figures of an option at this volatility; `None` where there are none.
+    pub(crate) fn figures_at(&self, market: &MarketSpec, volatility: i64) -> Option<Figures> {
         let scenarios = self.scenarios.as_ref()?;
         let MarketKind::Option {
             expiry,
@@ -147,9 +219,8 @@ impl Unit {
         else {
             return None;
         };
-        let term = self.terms.iter().position(|term| term.expiry == expiry)?;
+        let term = self.term(expiry)?;
         let forward = self.terms.get(term)?.forward;
-        let volatility = self.volatility(strike, expiry, forward);
         let option = OptionTerms {
             kind,
             strike,

@@ -4,11 +4,12 @@ use crate::accounts::{AccountRef, AccountShard};
 use crate::groups::GroupShard;
 use crate::passes::cancel::release_of;
 use crate::passes::check::{check_form, check_price};
+use crate::passes::uncovered::Uncovered;
 use crate::passes::{
     Entry, Env, Origin, Output, Place, Refusal, Release, Slice, reducible, reserved_base, slices,
 };
 use crate::records::{AccountRecord, OrderRecord};
-use ballast_risk::{MAX_POSITION, scenarios, worst_gain};
+use ballast_risk::{MAX_POSITION, scenarios};
 use ballast_types::{Atoms, Code, GroupId, Lots, MarketKind, MarketSpec, Order, TimeInForce};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -288,10 +289,12 @@ fn reserve(
     market: &MarketSpec,
     env: &Env<'_>,
 ) -> Result<Lots, Refusal> {
-    let before = *shard
-        .accounts
-        .get(entry.owner.slot())
-        .ok_or(Code::Internal)?;
+    shard.refold(entry.owner.slot(), env);
+    let slot = entry.owner.slot();
+    let mut before = *shard.accounts.get(slot).ok_or(Code::Internal)?;
+    if before.portfolio() {
+        before.initial = before.initial.saturating_sub(shard.reserve(slot));
+    }
     let old = old.map(|record| release_of(record, record.remaining));
     if let Some(old) = &old {
         old.apply(shard, env).ok_or(Code::Internal)?;
@@ -344,7 +347,7 @@ fn affordable(
     }
     let lots = deliverable(shard, slot, order, market)?;
     let under = before.equity() < before.held;
-    if !under && lots_in_margin(shard, entry, lots, env) == lots {
+    if !under && covers(shard, entry, lots, env) {
         return Ok(lots);
     }
     if reduces_risk(shard, entry, lots, before, env) {
@@ -354,7 +357,7 @@ fn affordable(
         let cut = if under {
             0
         } else {
-            lots_in_margin(shard, entry, lots, env)
+            most_covered(shard, entry, lots, env)
         };
         if cut > 0 {
             return Ok(cut);
@@ -377,11 +380,43 @@ fn affordable(
 fn short_of_margin(shard: &mut AccountShard, entry: &Entry, lots: Lots, env: &Env<'_>) -> Atoms {
     let opening = opening(entry, lots);
     if opening.reserve(shard, env).is_none() {
-        return 0;
+        return Atoms::MAX;
     }
+    shard.refold(entry.owner.slot(), env);
     let record = shard.accounts.get(entry.owner.slot()).copied();
     opening.apply(shard, env);
     record.map_or(0, |record| record.initial.saturating_sub(record.equity()))
+}
+
+/// Whether equity covers initial margin, counting an order of so many lots.
+fn covers(shard: &mut AccountShard, entry: &Entry, lots: Lots, env: &Env<'_>) -> bool {
+    if portfolio(shard, entry) {
+        short_of_margin(shard, entry, lots, env) <= 0
+    } else {
+        lots_in_margin(shard, entry, lots, env) == lots
+    }
+}
+
+fn portfolio(shard: &AccountShard, entry: &Entry) -> bool {
+    let record = shard.accounts.get(entry.owner.slot());
+    record.is_some_and(AccountRecord::portfolio)
+}
+
+/// The largest number of lots that [`covers`] finds, at most `lots`, as far as bisection can tell.
+fn most_covered(shard: &mut AccountShard, entry: &Entry, lots: Lots, env: &Env<'_>) -> Lots {
+    if !portfolio(shard, entry) {
+        return lots_in_margin(shard, entry, lots, env);
+    }
+    let (mut low, mut high) = (0, lots);
+    while low < high {
+        let middle = low.saturating_add(high).saturating_add(1).div_euclid(2);
+        if covers(shard, entry, middle, env) {
+            low = middle;
+        } else {
+            high = middle.saturating_sub(1);
+        }
+    }
+    low
 }
 
 /// Lots that the free balance of the base asset can deliver.
@@ -450,7 +485,8 @@ fn lots_in_margin(shard: &AccountShard, entry: &Entry, lots: Lots, env: &Env<'_>
     Lots::try_from(most).unwrap_or(0)
 }
 
-/// Whether an order of `lots` may be admitted below initial margin (docs/execution.md).
+/// Whether an order of `lots` may be admitted below initial margin (docs/execution.md). What open
+/// orders reserve counts in no initial margin here.
 fn reduces_risk(
     shard: &mut AccountShard,
     entry: &Entry,
@@ -463,11 +499,14 @@ fn reduces_risk(
     let Some((market, risk)) = env.market(order.market) else {
         return false;
     };
-    let size = shard.position_size(slot, order.market);
-    let gain = worst_gain(order.side, order.price, market, risk);
-    let allowed =
-        ballast_risk::allowed_while_uncovered(order.side, gain, risk.maintenance, size, lots);
     let fee = risk.fee(order.price, market.tick_value, market.taker_fee_ppm);
+    let at = (order.price, market.taker_fee_ppm);
+    let allowed = Uncovered {
+        shard,
+        owner: entry.owner,
+        traded: None,
+    }
+    .allowed(order.market, order.side, at, lots, env);
     if allowed < lots || before.equity() < fee.saturating_mul(Atoms::from(lots)) {
         return false;
     }
@@ -475,9 +514,16 @@ fn reduces_risk(
     if opening.reserve(shard, env).is_none() {
         return false;
     }
+    shard.refold(slot, env);
     let after = shard.accounts.get(slot).copied();
+    let reserve = if before.portfolio() {
+        shard.reserve(slot)
+    } else {
+        0
+    };
     opening.apply(shard, env);
     after.is_some_and(|after| {
-        after.initial <= before.initial && after.maintenance <= before.maintenance
+        let initial = after.initial.saturating_sub(reserve);
+        initial <= before.initial && after.maintenance <= before.maintenance
     })
 }

@@ -1,16 +1,16 @@
 //! Pass 1: who may do what. Nonces, key scope, tokens, transfers out; actions split by class.
 
 use crate::accounts::{AccountRef, AccountShard};
-use crate::form::mode_number;
+use crate::form::mode_of;
 use crate::passes::agents::{check_agent_order, live_agent, remove_agent, set_agent};
 use crate::passes::prices::{check_prices, check_status, check_surface};
 use crate::passes::quotes::{ProtectionIntent, QuotesIntent};
 use crate::passes::unpack::Unit;
 use crate::passes::{Bundle, Entry, Env, Origin, Output, Refusal, ResultAt, linked, quotes, scale};
-use crate::records::AgentRecord;
+use crate::records::{AccountRecord, AgentRecord};
 use ballast_types::{
-    Account, Action, ActionKey, ActionResult, Amend, Cancel, Code, Event, GroupId, KeyId, Linked,
-    MarginMode, Order, OrderRef, PartResult, PriceUpdate, Scale, Scheme, SetMarketStatus,
+    Account, Action, ActionKey, ActionResult, Amend, Atoms, Cancel, Code, Event, GroupId, KeyId,
+    Linked, MarginMode, Order, OrderRef, PartResult, PriceUpdate, Scale, Scheme, SetMarketStatus,
     SetSurface, Transfer, Tx, TxKey,
 };
 
@@ -331,7 +331,7 @@ fn act(
             out.output.result(at, ActionResult::code(Code::Ok));
         }
         Action::SetMarginMode(mode) => {
-            set_mode(shard, owner.slot(), *mode)?;
+            set_mode(shard, owner.slot(), *mode, env)?;
             out.output.result(at, ActionResult::code(Code::Ok));
         }
         Action::SetSurface(surface) => {
@@ -590,30 +590,52 @@ fn debit(
     if missing > 0 {
         return Err(Refusal::missing(Code::InsufficientBalance, missing));
     }
-    let record = shard.accounts.get(slot).ok_or(Code::Internal)?;
-    let left = record.equity().saturating_sub(amount);
-    let missing = record.initial.saturating_sub(left);
-    if asset == shard.margin_asset && missing > 0 {
+    let taken = 0_i128.saturating_sub(amount);
+    let counts = asset == shard.margin_asset || portfolio(shard, slot);
+    shard.credit(slot, asset, taken).ok_or(Code::Internal)?;
+    let missing = short_of_margin(shard, slot, env)?;
+    if counts && missing > 0 {
+        shard.credit(slot, asset, amount).ok_or(Code::Internal)?;
         return Err(Refusal::missing(Code::InsufficientMargin, missing));
     }
-    shard
-        .credit(slot, asset, 0_i128.saturating_sub(amount))
-        .ok_or(Code::Internal)?;
     Ok(())
 }
 
+fn portfolio(shard: &AccountShard, slot: u32) -> bool {
+    let record = shard.accounts.get(slot);
+    record.is_some_and(AccountRecord::portfolio)
+}
+
+/// By how much equity is below initial margin.
+fn short_of_margin(shard: &mut AccountShard, slot: u32, env: &Env<'_>) -> Result<Atoms, Code> {
+    shard.refold(slot, env);
+    let record = shard.accounts.get(slot).ok_or(Code::Internal)?;
+    Ok(record.initial.saturating_sub(record.equity()))
+}
+
 /// Changes how the margin of an account is computed, while none of its orders rests.
-fn set_mode(shard: &mut AccountShard, slot: u32, mode: MarginMode) -> Result<(), Refusal> {
+fn set_mode(
+    shard: &mut AccountShard,
+    slot: u32,
+    mode: MarginMode,
+    env: &Env<'_>,
+) -> Result<(), Refusal> {
     if shard.positions_of(slot).any(|position| position.open > 0) {
         return Err(Code::OpenOrders.into());
     }
-    let record = shard.accounts.get_mut(slot).ok_or(Code::Internal)?;
-    let missing = record.initial.saturating_sub(record.equity());
-    if missing > 0 {
-        return Err(Refusal::missing(Code::InsufficientMargin, missing));
+    let record = shard.accounts.get(slot).ok_or(Code::Internal)?;
+    let before = mode_of(record.mode);
+    if before != mode {
+        shard.set_mode(slot, mode, env).ok_or(Code::Internal)?;
     }
-    record.mode = mode_number(mode);
-    Ok(())
+    let missing = short_of_margin(shard, slot, env)?;
+    if missing <= 0 {
+        return Ok(());
+    }
+    if before != mode {
+        shard.set_mode(slot, before, env).ok_or(Code::Internal)?;
+    }
+    Err(Refusal::missing(Code::InsufficientMargin, missing))
 }
 
 /// Arms or disarms the dead man's switch of an account.

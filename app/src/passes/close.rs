@@ -16,6 +16,8 @@ pub struct Violations {
     pub crossed_books: u64,
     /// Fills that could not be settled.
     pub settlements: u64,
+    /// 1 when an account's margin is not what it should be, see [`State::check_margins_of_blocks`].
+    pub margins: u64,
 }
 
 impl Violations {

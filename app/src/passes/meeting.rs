@@ -2,11 +2,12 @@
 
 use crate::accounts::{AccountRef, AccountShard};
 use crate::links::{Links, Loose};
+use crate::passes::uncovered::Uncovered;
 use crate::passes::{Env, reducible};
 use crate::protection::{PerLot, Protections};
 use crate::records::{OrderRecord, ProtectionRecord};
 use ballast_orderbook::Resting;
-use ballast_risk::{LotRisk, allowed_while_uncovered, gain, notional};
+use ballast_risk::{LotRisk, notional};
 use ballast_types::{
     Account, Lots, MarketId, MarketKind, MarketSpec, Order, OrderId, Removal, SelfTrade,
     SelfTradeScope, Side, Ticks, TimeMs,
@@ -149,9 +150,15 @@ impl Floor<'_> {
         if !self.uncovered(owner) {
             return lots;
         }
-        let size = self.position(owner, taker.order.market, traded);
-        let gain = gain(side, price, taker.market, taker.risk, fee_ppm);
-        allowed_while_uncovered(side, gain, taker.risk.maintenance, size, lots)
+        let Some(shard) = self.accounts.get(owner.shard()) else {
+            return 0;
+        };
+        let uncovered = Uncovered {
+            shard,
+            owner,
+            traded: Some(traded),
+        };
+        uncovered.allowed(taker.order.market, side, (price, fee_ppm), lots, self.env)
     }
 
     /// Of `lots`, how many a reduce-only order of an account may trade.

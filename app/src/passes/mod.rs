@@ -26,6 +26,7 @@ pub(crate) mod sweep;
 pub(crate) mod taking;
 pub(crate) mod triggers;
 pub(crate) mod trim;
+pub(crate) mod uncovered;
 pub(crate) mod unpack;
 
 use crate::accounts::{AccountRef, AccountShard};
@@ -278,12 +279,23 @@ impl Release {
             position.set_terms(position.terms().minus(terms));
             position.open = position.open.saturating_sub(self.lots);
         })?;
+        self.follow(shard, 0_i64.saturating_sub(self.lots), env)?;
         match reserved_base(market, self.side, self.lots) {
             Some((base, atoms)) => {
                 shard.hold(self.owner.slot(), base, 0_i128.saturating_sub(atoms))
             }
             None => Some(()),
         }
+    }
+
+    /// Opens lots for an account in Portfolio mode; those of settled markets count in nothing.
+    fn follow(&self, shard: &mut AccountShard, lots: Lots, env: &Env<'_>) -> Option<()> {
+        let market = env.chain.market(self.market)?;
+        shard.follow(self.owner.slot(), market.group, |sums| {
+            if env.status(self.market) != MarketStatus::Settled {
+                sums.open(self.market, self.side, self.price, lots, env);
+            }
+        })
     }
 
     /// The opposite: lots that are open from now on.
@@ -294,6 +306,7 @@ impl Release {
             position.set_terms(position.terms().plus(terms));
             position.open = position.open.saturating_add(self.lots);
         })?;
+        self.follow(shard, self.lots, env)?;
         match reserved_base(market, self.side, self.lots) {
             Some((base, atoms)) => shard.hold(self.owner.slot(), base, atoms),
             None => Some(()),

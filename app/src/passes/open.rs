@@ -233,6 +233,7 @@ fn revalue_shard(
     env: &Env<'_>,
 ) -> u64 {
     let mut failed: u64 = 0;
+    shard.renew(&moves.refreshed);
     for slot in 0..shard.positions.len() {
         let Some(record) = shard.positions.get(slot) else {
             continue;
@@ -259,6 +260,10 @@ fn revalue_shard(
                 (position.size, position.cost) = (0, 0);
             }
         });
+        if settles && let Some(of) = env.chain.market(market) {
+            // The account is there: its position named it.
+            let _ = shard.follow(account, of.group, |sums| sums.forget(market, env));
+        }
         if gain != 0 && shard.credit(account, shard.margin_asset, gain).is_none() {
             failed = failed.saturating_add(1);
         }
@@ -268,8 +273,9 @@ fn revalue_shard(
 
 /// Marks the accounts that the worst subset of fills would take below maintenance. Without new marks
 /// only flagged accounts can have changed.
-pub(crate) fn flag(state: &mut State, marks_moved: bool) {
+pub(crate) fn flag(state: &mut State, marks_moved: bool, env: &Env<'_>) {
     state.accounts.par_iter_mut().for_each(|shard| {
+        shard.refold_all(env);
         let flagged = shard
             .accounts
             .words()
@@ -278,6 +284,11 @@ pub(crate) fn flag(state: &mut State, marks_moved: bool) {
             .copied()
             .unwrap_or(0);
         if !marks_moved && flagged == 0 {
+            // What a group needs in Portfolio mode does not grow with each fill and transfer alike.
+            let accounts: BTreeSet<_> = shard.units.keys().map(|(slot, _)| *slot).collect();
+            for slot in accounts {
+                reflag(shard, slot);
+            }
             return;
         }
         for slot in 0..shard.accounts.len() {

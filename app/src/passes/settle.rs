@@ -77,6 +77,17 @@ impl Fill {
                 cash = cash.saturating_add(gain);
             }
         })?;
+        shard.follow(slot, market.group, |sums| {
+            let lots = 0_i64.saturating_sub(self.lots);
+            sums.open(self.market, self.side, self.limit, lots, env);
+            if market.kind.is_derivative() {
+                let bought = match self.side {
+                    Side::Buy => self.lots,
+                    Side::Sell => lots,
+                };
+                sums.hold(self.market, bought, env);
+            }
+        })?;
         if let MarketKind::Spot { base, lot_atoms } = market.kind {
             let delivered = lot_atoms.saturating_mul(Atoms::from(self.lots));
             let paid = notional(self.price, self.lots, market.tick_value);

@@ -7,7 +7,7 @@ use crate::links::{Off, removed_event};
 use crate::passes::Env;
 use crate::passes::cancel::release_of;
 use crate::passes::open::{flagged, reflag};
-use crate::records::OrderRecord;
+use crate::records::{AccountRecord, OrderRecord};
 use crate::state::State;
 use ballast_risk::scenarios;
 use ballast_types::{Account, AccountId, Event, GroupId, MarketId, Removal};
@@ -172,6 +172,7 @@ pub(crate) fn uncovered(state: &mut State, env: &Env<'_>, events: &mut Vec<Event
             sweep_account(state, owner, env, &mut quota, events);
         }
         if let Some(shard) = state.shard_mut(owner) {
+            shard.refold(owner.slot(), env);
             reflag(shard, owner.slot());
         }
     }
@@ -185,7 +186,7 @@ fn sweep_account(
     events: &mut Vec<Event>,
 ) {
     for (_, group, _, slot) in newest_first(state, owner) {
-        if *quota == 0 || covered(state, owner) {
+        if *quota == 0 || covered(state, owner, env) {
             return;
         }
         let Some(shard) = state.groups.get_mut(group.index()) else {
@@ -223,15 +224,41 @@ fn newest_first(state: &State, owner: AccountRef) -> Vec<(u64, GroupId, u64, u32
     orders
 }
 
-fn covered(state: &State, owner: AccountRef) -> bool {
-    let shard = state.accounts.get(owner.shard());
-    let record = shard.and_then(|shard| shard.accounts.get(owner.slot()));
+fn covered(state: &mut State, owner: AccountRef, env: &Env<'_>) -> bool {
+    let record = sums(state, owner, env);
     record.is_none_or(|record| record.equity() >= record.maintenance)
 }
 
-/// Whether the order counts in the binding scenario of its market.
-fn adds_risk(state: &State, owner: AccountRef, order: &OrderRecord, env: &Env<'_>) -> bool {
+/// The record of an account with its sums up to date.
+fn sums(state: &mut State, owner: AccountRef, env: &Env<'_>) -> Option<AccountRecord> {
+    let shard = state.shard_mut(owner)?;
+    shard.refold(owner.slot(), env);
+    shard.accounts.get(owner.slot()).copied()
+}
+
+/// Whether maintenance margin is smaller without the order, of an account in Portfolio mode.
+fn raises_margin(
+    state: &mut State,
+    owner: AccountRef,
+    order: &OrderRecord,
+    env: &Env<'_>,
+) -> Option<bool> {
+    let before = sums(state, owner, env)?.maintenance;
+    let open = release_of(order, order.remaining);
+    open.apply(state.shard_mut(owner)?, env)?;
+    let after = sums(state, owner, env)?.maintenance;
+    open.reserve(state.shard_mut(owner)?, env)?;
+    Some(after < before)
+}
+
+/// Whether the order counts in the binding scenario of its market, or of its group.
+fn adds_risk(state: &mut State, owner: AccountRef, order: &OrderRecord, env: &Env<'_>) -> bool {
     let market = MarketId(order.market);
+    let shard = state.accounts.get(owner.shard());
+    let record = shard.and_then(|shard| shard.accounts.get(owner.slot()));
+    if record.is_some_and(AccountRecord::portfolio) {
+        return raises_margin(state, owner, order, env).unwrap_or(false);
+    }
     let shard = state.accounts.get(owner.shard());
     let position = shard.and_then(|shard| shard.position(owner.slot(), market));
     let (Some(position), Some((_, risk))) = (position, env.market(market)) else {

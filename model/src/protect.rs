@@ -132,10 +132,14 @@ impl Model {
         let by_notional = reached(settings.notional, protection.notional);
         let by_delta = reached(settings.delta, protection.delta);
         let by_vega = reached(settings.vega, protection.vega);
+        // Whole lots seldom make up the bound exactly.
+        let stopped =
+            cut && bound(settings.vega).is_some_and(|b| (protection.vega + vega).abs() > b);
         self.coverage
             .count_if(by_notional, "bound on notional reached");
         self.coverage.count_if(by_delta, "bound on delta reached");
-        self.coverage.count_if(by_vega, "bound on vega reached");
+        self.coverage
+            .count_if(by_vega || stopped, "bound on vega reached");
         self.coverage.count_if(cut, "fill cut by a protection");
         if cut || by_notional || by_delta || by_vega {
             self.protect(maker);

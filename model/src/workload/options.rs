@@ -130,7 +130,7 @@ impl Workload {
 
     /// What belongs to options and to accounts in Portfolio mode.
     pub(super) fn optional(&mut self) -> Vec<Vec<u8>> {
-        match self.rng.below(16) {
+        match self.rng.below(18) {
             0..=2 => self.option_trade(),
             3..=4 => self.option_quotes(),
             5 => self.beyond_the_band(),
@@ -138,7 +138,7 @@ impl Workload {
             7..=8 => self.portfolio_opens(),
             9..=10 => self.portfolio_squeeze(),
             11 => self.portfolio_limit(),
-            12 => self.portfolio_reduces(),
+            12 | 16..=17 => self.portfolio_reduces(),
             13 => self.spot_leaves(),
             14 => self.bad_surface(),
             _ => self.index_jump(),
@@ -213,7 +213,9 @@ impl Workload {
                 ask,
             });
         }
-        let vega = u128::from(self.rng.range(50, 3_000));
+        // A few lots of ETH, or of BTC, of which one has fifty times as much.
+        let most = self.rng.pick(&[150, 150, 4_000]);
+        let vega = u128::from(self.rng.range(10, most));
         let protection = SetProtection {
             notional: 0,
             delta: 0,
@@ -347,7 +349,9 @@ impl Workload {
     /// An account in Portfolio mode rests orders in all that it holds, more than it holds of some;
     /// then the index and the mark of its underlying jump, and somebody meets the orders.
     fn portfolio_squeeze(&mut self) -> Vec<Vec<u8>> {
-        let account = self.portfolio();
+        let any = self.portfolio();
+        let weakest = self.weakest().filter(|_| self.rng.one_in(2));
+        let account = weakest.unwrap_or(any);
         let held = self.held(account);
         let held: Vec<(MarketId, Lots)> = held.into_iter().rev().take(4).collect();
         let Some((market, _)) = held.first() else {
@@ -414,9 +418,45 @@ impl Workload {
         vec![self.native_of(account, actions)]
     }
 
-    /// An account in Portfolio mode closes some of what it has, whatever its margin is.
+    /// What an account in Portfolio mode has, and what is left when all prices move a fifth against
+    /// it, about.
+    fn worth(&self, account: Account) -> (i128, i128) {
+        let cash = (account, self.spec.margin_asset);
+        let mut equity = self.balances.get(&cash).copied().unwrap_or(0);
+        let mut moves = 0;
+        for (id, market) in (0..).map(MarketId).zip(&self.spec.markets) {
+            let (lots, cost) = match market.kind {
+                MarketKind::Spot { base, lot_atoms } => {
+                    let atoms = self.balances.get(&(account, base)).copied().unwrap_or(0);
+                    (atoms / i128::from(lot_atoms), 0)
+                }
+                _ => match self.positions.get(&(account, id)) {
+                    Some((size, cost)) => (i128::from(*size), *cost),
+                    None => continue,
+                },
+            };
+            let value = i128::from(self.mark(id)) * market.tick_value * lots;
+            equity += value - cost;
+            moves += value.abs() / 5;
+        }
+        (equity, equity - moves)
+    }
+
+    /// The solvent account in Portfolio mode that has least to spare.
+    fn weakest(&self) -> Option<Account> {
+        let known = self.portfolios.iter();
+        let holding = known.filter(|a| self.is_owned(**a) && !self.held(**a).is_empty());
+        let solvent = holding.filter(|account| self.worth(**account).0 > 0);
+        solvent
+            .min_by_key(|account| self.worth(**account).1)
+            .copied()
+    }
+
+    /// The account in Portfolio mode that is weakest, mostly, closes some of what it has.
     fn portfolio_reduces(&mut self) -> Vec<Vec<u8>> {
-        let account = self.portfolio();
+        let any = self.portfolio();
+        let weakest = self.weakest();
+        let account = weakest.filter(|_| !self.rng.one_in(4)).unwrap_or(any);
         let mut actions = Vec::new();
         for (market, size) in self.held(account).into_iter().rev().take(4) {
             let lots = self

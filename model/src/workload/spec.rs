@@ -219,7 +219,7 @@ fn series() -> Vec<SeriesSpec> {
     };
     let mut btc = option("BTC", 0, 1_000, 100);
     btc.tick_bands = vec![(200, 2), (2_000, 5)];
-    let mut eth = option("ETH", 1, 1_000, 40);
+    let mut eth = option("ETH", 1, 1_000, 4);
     eth.self_trade = true;
     vec![
         SeriesSpec {

@@ -6,6 +6,7 @@
 mod accounts;
 mod block;
 mod chain;
+pub mod explain;
 mod form;
 mod greeks;
 mod groups;

@@ -483,20 +483,16 @@ fn margin_of(changes: &[Change], params: &mut Params) -> Result<(), Error> {
             asks: at(45, 0),
         };
         sums.change(&array, Held::default(), open)?;
-        let to = Held {
-            amount: at(31, -AMOUNT_ONE),
-            ..open
-        };
-        sums.change(&array, open, to)?;
-        sums.set_future(Held {
-            amount: at(32, AMOUNT_ONE),
-            ..open
-        });
+        let with = |amount| Held { amount, ..open };
+        sums.change(&array, open, with(at(31, -AMOUNT_ONE)))?;
+        sums.set_future(with(at(32, AMOUNT_ONE)));
         if params.numeraire == Numeraire::Quote {
             let (lot, gain) = (at(46, AMOUNT_ONE / 100), i128::from(at(47, -5)) << 32);
-            let instrument = Instrument::Option(index, &array);
-            let terms = unit.order(instrument, lot, Side::Sell, gain, i128::from(at(48, 1_000)))?;
-            orders.add(&terms, at(49, 100))?;
+            let (option, atom) = (Instrument::Option(index, &array), i128::from(at(48, 1_000)));
+            orders.add(
+                &unit.order(option, lot, Side::Sell, gain, atom)?,
+                at(49, 100),
+            )?;
         }
     }
     let asset = Collateral {

@@ -427,7 +427,7 @@ fn missing(catalog: &Catalog, code: Code, missing: Option<Atoms>) -> Option<Miss
     let cash = catalog.cash(atoms);
     let (missing_decimal, message) = match code {
         Code::InsufficientMargin => {
-            let message = format!("equity is {cash} {unit} below initial margin");
+            let message = format!("equity would be {cash} {unit} below initial margin");
             (Some(cash), message)
         }
         Code::UnderMaintenance => {

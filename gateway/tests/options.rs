@@ -361,7 +361,7 @@ async fn refusals_for_want_of_margin_say_how_much_is_missing() {
         ("/actions/0/missing_decimal", json!("1.500000")),
         (
             "/actions/0/message",
-            json!("equity is 1.500000 USDC below initial margin"),
+            json!("equity would be 1.500000 USDC below initial margin"),
         ),
         (
             "/actions/1/message",

@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::{cell, fields, section};
 use crate::network::table;
 
+/// Decimal places of greeks in the list; the market itself and JSON have all.
+const PLACES: usize = 8;
+
 /// Options with what their marks are made of.
 pub(super) fn list(answer: &Value) -> String {
     let markets = answer["markets"]
@@ -30,7 +33,7 @@ pub(super) fn list(answer: &Value) -> String {
             "expiry" => date(&market["expiry"]),
             name => cell(&market[name]),
         });
-        let greeks = greeks.iter().map(|name| cell(&market["greeks"][name]));
+        let greeks = greeks.iter().map(|name| cut(cell(&market["greeks"][name])));
         fields.chain(greeks).collect()
     };
     let header: Vec<&str> = plain
@@ -72,6 +75,17 @@ pub(super) fn surface(answer: &Value) -> String {
     )
 }
 
+/// A decimal with at most [`PLACES`] places, the others cut.
+fn cut(text: String) -> String {
+    match text.split_once('.') {
+        Some((whole, part)) if part.len() > PLACES => {
+            let part: String = part.chars().take(PLACES).collect();
+            format!("{whole}.{part}")
+        }
+        _ => text,
+    }
+}
+
 /// `svi a 0.01 b 0.1 ...`, or the nodes as `k:variance`.
 fn curve(of: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -109,7 +123,7 @@ mod tests {
                 "mark_decimal": "3200", "last_decimal": "0", "open_interest_decimal": "2.50",
                 "greeks": greeks})
         };
-        let greeks = json!({"mark_iv": "0.6", "delta": "0.5", "gamma": "0.00002", "vega": "110.5",
+        let greeks = json!({"mark_iv": "0.6", "delta": "0.5", "gamma": "0.0000200019", "vega": "110.5",
             "theta": "-95", "forward": "100500"});
         let answer = json!({"markets": [market(greeks), market(json!(null))]});
         let start = [
@@ -121,7 +135,7 @@ mod tests {
             "0",
             "2.50",
         ];
-        let greeks = ["0.6", "0.5", "0.00002", "110.5", "-95", "100500"];
+        let greeks = ["0.6", "0.5", "0.00002000", "110.5", "-95", "100500"];
         let text = list(&answer);
         let lines = words(&text);
         assert_eq!(lines[0][4..8], ["mark", "last", "open_interest", "mark_iv"]);

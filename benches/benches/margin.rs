@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use ballast_risk::black76::OptionKind;
 use ballast_risk::portfolio::{
-    AMOUNT_ONE, ExpiryMarks, ExpirySums, Holdings, Marks, ONE, OptionTerms, Params, RiskArray,
-    Scenarios, UnitMargin,
+    AMOUNT_ONE, ExpiryMarks, ExpirySums, Held, Holdings, Instrument, LotTerms, Marks, ONE,
+    OptionTerms, OrderSums, OrderTerms, Params, RiskArray, Scenarios, UnitMargin,
 };
+use ballast_types::Side;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const POSITIONS: [usize; 3] = [10, 100, 1_000];
@@ -72,20 +73,26 @@ fn arrays(unit: &Scenarios, count: usize) -> Vec<(usize, RiskArray)> {
 fn sums(unit: &Scenarios, arrays: &[(usize, RiskArray)]) -> Vec<ExpirySums> {
     let mut sums = vec![ExpirySums::new(unit); EXPIRIES];
     for (n, (expiry, array)) in arrays.iter().enumerate() {
-        sums[*expiry].change(array, 0, amount(n)).expect("fits");
+        let held = Held::of(amount(n));
+        sums[*expiry]
+            .change(array, Held::default(), held)
+            .expect("fits");
     }
     sums
 }
 
-fn margin(unit: &Scenarios, sums: &[ExpirySums]) -> UnitMargin {
-    let held = Holdings {
-        perpetual: AMOUNT_ONE,
+fn holdings(sums: &[ExpirySums]) -> Holdings<'_> {
+    Holdings {
+        perpetual: Held::of(AMOUNT_ONE),
         perpetual_pnl: 0,
-        spot: 0,
+        spot: Held::default(),
         expiries: sums,
         collateral: &[],
-    };
-    unit.margin(&held).expect("fits")
+    }
+}
+
+fn margin(unit: &Scenarios, sums: &[ExpirySums]) -> UnitMargin {
+    unit.margin(&holdings(sums)).expect("fits")
 }
 
 fn array(c: &mut Criterion) {
@@ -114,7 +121,8 @@ fn account(c: &mut Criterion) {
         group.throughput(Throughput::Elements(count as u64));
         group.bench_function(BenchmarkId::new("one fill on kept sums", count), |b| {
             let (expiry, array) = &arrays[count / 2];
-            let (mut from, mut to) = (amount(count / 2), 3 * AMOUNT_ONE);
+            let from = Held::of(amount(count / 2));
+            let (mut from, mut to) = (from, Held::of(3 * AMOUNT_ONE));
             b.iter(|| {
                 kept[*expiry].change(array, from, to).expect("fits");
                 (from, to) = (to, from);
@@ -134,5 +142,75 @@ fn account(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, array, account);
+/// A lot of a hundredth, a millionth of the quote an atom.
+const LOT: i64 = AMOUNT_ONE / 100;
+const ATOM: i128 = 1_000_000;
+
+/// The n-th order loses ten cents and more a lot.
+fn order_terms(unit: &Scenarios, (expiry, array): &(usize, RiskArray), n: usize) -> OrderTerms {
+    let (side, gain) = (side(n), -(100_000 + n as i128) * ATOM);
+    let instrument = Instrument::Option(*expiry, array);
+    unit.order(instrument, LOT, side, gain, ATOM).expect("fits")
+}
+
+fn side(n: usize) -> Side {
+    if n.is_multiple_of(3) {
+        Side::Sell
+    } else {
+        Side::Buy
+    }
+}
+
+fn open_orders(c: &mut Criterion) {
+    const OPEN: usize = 200;
+    let unit = Scenarios::new(params(), marks()).expect("fits");
+    let mut group = c.benchmark_group("margin/account with 200 open orders");
+    for count in [10, 100] {
+        let arrays = arrays(&unit, count);
+        let mut held: Vec<Held> = (0..count).map(|n| Held::of(amount(n))).collect();
+        let mut kept = vec![ExpirySums::new(&unit); EXPIRIES];
+        let mut orders = OrderSums::default();
+        for n in 0..OPEN {
+            let order = &arrays[n % count];
+            orders.add(&order_terms(&unit, order, n), 10).expect("fits");
+            match side(n) {
+                Side::Buy => held[n % count].bids += 10 * LOT,
+                Side::Sell => held[n % count].asks += 10 * LOT,
+            }
+        }
+        for (held, (expiry, array)) in held.iter().zip(&arrays) {
+            let none = Held::default();
+            kept[*expiry].change(array, none, *held).expect("fits");
+        }
+        let mut n = 0;
+        let mut admit = |terms: &dyn Fn(usize) -> OrderTerms| {
+            n = (n + 1) % count;
+            let (expiry, array) = &arrays[n];
+            let more = if n.is_multiple_of(2) { LOT } else { -LOT };
+            let to = Held {
+                bids: (held[n].bids + more).max(0),
+                ..held[n]
+            };
+            kept[*expiry].change(array, held[n], to).expect("fits");
+            held[n] = to;
+            orders.add(&terms(n), 1).expect("fits");
+            unit.requirement(&holdings(&kept), &orders).expect("fits")
+        };
+        group.bench_function(BenchmarkId::new("one admitted order", count), |b| {
+            b.iter(|| admit(&|n| order_terms(&unit, &arrays[n], n)));
+        });
+        let lot = |n: usize| {
+            let (expiry, array) = &arrays[n];
+            let instrument = Instrument::Option(*expiry, array);
+            unit.lot(instrument, LOT, Side::Buy, ATOM).expect("fits")
+        };
+        let lots: Vec<LotTerms> = (0..count).map(lot).collect();
+        group.bench_function(BenchmarkId::new("one of a kept lot", count), |b| {
+            b.iter(|| admit(&|n| lots[n].order(-100_000 * ATOM).expect("fits")));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, array, account, open_orders);
 criterion_main!(benches);

@@ -131,6 +131,16 @@ impl Catalog {
         scaled(unit, i128::from(size))
     }
 
+    /// Ticks of a price in units of the quote asset; `None` when they are not whole.
+    pub(crate) fn ticks(&self, market: MarketId, price: &str) -> Option<Ticks> {
+        whole(price, self.markets.get(market.index())?.tick)
+    }
+
+    /// Lots of a size in units of the base; `None` when they are not whole.
+    pub(crate) fn lots(&self, market: MarketId, size: &str) -> Option<Lots> {
+        whole(size, self.markets.get(market.index())?.lot)
+    }
+
     /// A price in the scale of a group, in units of the margin asset.
     pub(crate) fn group_price(&self, group: GroupId, price: i64) -> String {
         let digits = usize::from(self.price_digits(group));
@@ -189,6 +199,14 @@ fn scaled(unit: Option<Unit>, value: i128) -> String {
     })
 }
 
+/// How many times a unit a decimal is.
+fn whole(text: &str, unit: Unit) -> Option<i64> {
+    let value: Decimal = text.parse().ok()?;
+    let unit = Decimal::try_from_i128_with_scale(unit.mantissa, u32::try_from(unit.scale).ok()?);
+    let units = value.checked_div(unit.ok()?)?;
+    (units.is_integer()).then(|| units.trunc().to_string().parse().ok())?
+}
+
 /// `value / 10^scale` in decimal, with exactly `scale` places.
 fn fixed(value: i128, scale: usize) -> String {
     let sign = if value < 0 { "-" } else { "" };
@@ -226,6 +244,16 @@ mod tests {
             (10_000_000_000_000_000, "10"),
         ] {
             assert_eq!(ratio(value), shown);
+        }
+        for (text, tick, ticks) in [
+            ("1.5", "0.5", Some(3)),
+            ("-1", "0.5", Some(-2)),
+            ("1.2", "0.5", None),
+            ("1e3", "1", None),
+            ("", "1", None),
+        ] {
+            let tick = unit("X", "tick", tick).ok();
+            assert_eq!(tick.and_then(|tick| whole(text, tick)), ticks, "{text}");
         }
         let half = unit("X", "tick", "0.5").ok();
         assert_eq!(scaled(half, 3), "1.5");

@@ -4,7 +4,7 @@ use crate::auth::Proof;
 use crate::catalog::Catalog;
 use crate::error::ApiError;
 use crate::markets::{self, Filter};
-use crate::{Committed, Shared, auth, events, json, orders, ws};
+use crate::{Committed, Shared, auth, events, json, margin, orders, ws};
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -12,6 +12,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use ballast_app::Snapshot;
 use ballast_types::{Account, AccountId, MarketId, OrderId, TxHash};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -53,12 +54,25 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/trades/{market}", get(trades))
         .route("/v1/accounts/{address}", get(account))
         .route("/v1/accounts/{address}/{sub}", get(subaccount))
+        .merge(margin_routes())
         .route("/v1/masters/{address}", get(master))
         .route("/v1/orders/{order}", get(order))
         .route("/v1/blocks/{height}", get(block))
         .route("/v1/txs", post(submit))
         .route("/v1/txs/{hash}", get(tx));
     finish(routes, shared)
+}
+
+/// What margin is made of, and what would change it; of subaccount 0 without a number.
+fn margin_routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/v1/accounts/{address}/margin", get(margin))
+        .route("/v1/accounts/{address}/{sub}/margin", get(margin))
+        .route("/v1/accounts/{address}/what_if", post(what_if))
+        .route("/v1/accounts/{address}/{sub}/what_if", post(what_if))
+        .route("/v1/accounts/{address}/liquidation", get(liquidation))
+        .route("/v1/accounts/{address}/{sub}/liquidation", get(liquidation))
+        .route("/v1/margin/proposed", post(proposed))
 }
 
 /// The WebSocket alone, on its own port.
@@ -399,6 +413,94 @@ async fn answer_account(
         .await
 }
 
+/// The account that a path names.
+fn path_account(parts: &BTreeMap<String, String>) -> Result<Account, ApiError> {
+    let part = |name: &str| parts.get(name).map_or("", String::as_str);
+    let master: AccountId = parse("address", part("address"), "a ballast1... address")?;
+    let sub = match part("sub") {
+        "" => 0,
+        sub => parse("sub", sub, "a number from 0 to 65535")?,
+    };
+    Ok(Account::new(master, sub))
+}
+
+/// The state of a block, where margin can be explained.
+fn state_of(block: &Committed) -> Result<&Snapshot, ApiError> {
+    block.view.state().ok_or_else(ApiError::not_ready)
+}
+
+async fn margin(
+    State(shared): Shares,
+    Path(parts): Path<BTreeMap<String, String>>,
+    pairs: Pairs,
+    headers: HeaderMap,
+) -> Answer {
+    let account = path_account(&parts)?;
+    let proof = Proof::new(&headers)?;
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    shared
+        .read(move |shared| {
+            let margin = state_of(&block)?.explain(&account);
+            let margin = margin.ok_or_else(|| ApiError::unknown_account(account))?;
+            let sight = auth::sight(shared, proof.as_ref(), account.master)?;
+            at(&block, margin::explained(&shared.catalog(), &margin, sight))
+        })
+        .await
+}
+
+async fn what_if(
+    State(shared): Shares,
+    Path(parts): Path<BTreeMap<String, String>>,
+    pairs: Pairs,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let account = path_account(&parts)?;
+    let proof = Proof::new(&headers)?;
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    let trial = margin::Trial::read(&shared.catalog(), &whole_body(body)?)?;
+    shared
+        .read(move |shared| {
+            let margin = trial.on(state_of(&block)?, account)?;
+            let sight = auth::sight(shared, proof.as_ref(), account.master)?;
+            at(&block, margin::explained(&shared.catalog(), &margin, sight))
+        })
+        .await
+}
+
+async fn liquidation(
+    State(shared): Shares,
+    Path(parts): Path<BTreeMap<String, String>>,
+    pairs: Pairs,
+) -> Answer {
+    let account = path_account(&parts)?;
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    shared
+        .read(move |shared| {
+            let distances = state_of(&block)?.liquidation_distance(&account);
+            let distances = distances.ok_or_else(|| ApiError::unknown_account(account))?;
+            let answer = margin::distances(&shared.catalog(), account, &distances);
+            at(&block, answer)
+        })
+        .await
+}
+
+async fn proposed(
+    State(shared): Shares,
+    pairs: Pairs,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let block = Params::new(pairs)?.only_block(&shared)?;
+    let proposal = margin::Proposal::read(&shared.catalog(), &whole_body(body)?)?;
+    shared
+        .read(move |shared| {
+            let catalog = shared.catalog();
+            let answer = proposal.on(&catalog, state_of(&block)?)?;
+            at(&block, margin::proposed(&catalog, proposal.group, &answer))
+        })
+        .await
+}
+
 async fn master(State(shared): Shares, Path(address): Path<String>, pairs: Pairs) -> Answer {
     let id: AccountId = parse("address", &address, "a ballast1... address")?;
     let block = Params::new(pairs)?.only_block(&shared)?;
@@ -462,17 +564,7 @@ async fn submit(
     let wait = params.flag("wait")?;
     let timeout = params.number("timeout_ms", WAIT, MAX_WAIT)?;
     params.done()?;
-    let body = body.map_err(|error| {
-        let message = format!("the body has more than {MAX_BODY} bytes, or ended early");
-        ApiError::new(
-            error.status(),
-            "BAD_BODY",
-            "body",
-            error.status().as_u16(),
-            message,
-        )
-    })?;
-    let tx = read_body(&headers, body)?;
+    let tx = read_body(&headers, whole_body(body)?)?;
     let before = shared.latest().map(|block| block.events.height);
     let hash = shared
         .submit(tx)
@@ -497,6 +589,14 @@ async fn submit(
         }),
     )
         .into_response())
+}
+
+fn whole_body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    body.map_err(|error| {
+        let message = format!("the body has more than {MAX_BODY} bytes, or ended early");
+        let status = error.status();
+        ApiError::new(status, "BAD_BODY", "body", status.as_u16(), message)
+    })
 }
 
 /// The transaction in a request body, by its content type.

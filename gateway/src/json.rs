@@ -38,7 +38,7 @@ pub(crate) fn reason(reason: Removal) -> &'static str {
     }
 }
 
-fn margin_mode(mode: MarginMode) -> &'static str {
+pub(crate) fn margin_mode(mode: MarginMode) -> &'static str {
     match mode {
         MarginMode::Standard => "standard",
         MarginMode::Portfolio => "portfolio",

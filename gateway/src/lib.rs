@@ -15,6 +15,7 @@ mod events;
 mod feed;
 mod http;
 mod json;
+mod margin;
 mod markets;
 mod messages;
 mod orders;
@@ -93,6 +94,10 @@ pub trait View: Send + Sync {
     fn market_spec(&self, market: MarketId) -> Option<MarketSpec>;
     /// Forwards and volatility curves of a group.
     fn surface(&self, group: GroupId) -> Option<SurfaceView>;
+    /// The state itself, where margin can be explained.
+    fn state(&self) -> Option<&Snapshot> {
+        None
+    }
 }
 
 impl View for Snapshot {
@@ -134,6 +139,10 @@ impl View for Snapshot {
 
     fn surface(&self, group: GroupId) -> Option<SurfaceView> {
         self.surface(group)
+    }
+
+    fn state(&self) -> Option<&Snapshot> {
+        Some(self)
     }
 }
 

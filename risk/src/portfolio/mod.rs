@@ -8,6 +8,10 @@
 //! Discounts and the absolute value of the skew scenarios apply to the sums of an expiry, so sums
 //! commute with everything before them.
 //!
+//! Open orders are a third kind of sum: [`Scenarios::lot`] says what one lot makes of each scenario,
+//! [`LotTerms::order`] what it may lose at its limit, [`OrderSums`] add that up, and
+//! [`Scenarios::requirement`] folds positions and orders at the worst subset of fills.
+//!
 //! # Numbers
 //!
 //! | what | type | unit |

@@ -8,7 +8,7 @@
 //! worst subsets.
 
 use super::charges::{Charged, Sizes};
-use super::fixed::{div_floor, mul_div_ceil, mul_div_floor, share_floor};
+use super::fixed::{div_ceil, div_floor, mul_div_ceil, mul_div_floor, share_floor};
 use super::{Basis, Error, Holdings, MONEY_DIGITS, Numeraire, ONE, RiskArray, Scenario, Scenarios};
 use ballast_types::Side;
 use ballast_types::margin::refuse;
@@ -131,16 +131,32 @@ struct Most<'a> {
     factor: i128,
     /// What open orders may lose in each state.
     terms: &'a [i128],
-    most: i128,
+    /// Times the scale of a ratio, so that the largest is divided once.
+    exact: i128,
+    /// Of those that do not fit so.
+    whole: i128,
 }
 
 impl Most<'_> {
     /// `loss` times the factor, less what open orders may gain in the state.
     fn state(&mut self, state: usize, loss: i128) -> Option<()> {
         let terms = self.terms.get(state).copied().unwrap_or(0);
-        let scaled = mul_div_ceil(loss, self.factor, ONE.unsigned_abs())?;
-        self.most = self.most.max(scaled.checked_sub(terms)?);
+        let product = loss.checked_mul(self.factor);
+        let exact = terms
+            .checked_mul(i128::from(ONE))
+            .and_then(|terms| product?.checked_sub(terms));
+        if let Some(exact) = exact {
+            self.exact = self.exact.max(exact);
+        } else {
+            let scaled = mul_div_ceil(loss, self.factor, ONE.unsigned_abs())?;
+            self.whole = self.whole.max(scaled.checked_sub(terms)?);
+        }
         Some(())
+    }
+
+    /// The largest of all states, rounded up.
+    fn most(&self) -> Option<i128> {
+        Some(div_ceil(self.exact, ONE.unsigned_abs())?.max(self.whole))
     }
 }
 
@@ -337,7 +353,8 @@ impl Scenarios {
         let most = |factor: i128, terms| Most {
             factor,
             terms,
-            most: 0,
+            exact: 0,
+            whole: 0,
         };
         let maintenance = i128::from(self.params.maintenance_factor);
         let mut sides = [
@@ -366,6 +383,6 @@ impl Scenarios {
             side.state(0, worst.floor)?;
         }
         let [initial, maintenance] = sides;
-        Some((scan, initial.most, maintenance.most))
+        Some((scan, initial.most()?, maintenance.most()?))
     }
 }

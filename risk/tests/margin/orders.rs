@@ -405,3 +405,25 @@ fn charges_are_those_of_the_worst_position() {
         assert!(open.initial >= alone.initial && open.held == alone.maintenance);
     }
 }
+
+/// Money times a ratio leaves 128 bits at 1.7 x 10^11 of the quote.
+#[test]
+fn requirements_of_trillions_are_exact() {
+    let desk = Desk::new(&preset("aevo"), &marks(30 * DAY, 180 * DAY), 1_000_000);
+    for coins in [1, 1_000, 1_000_000, 1_000_000_000] {
+        let mut held = Lots::default();
+        held[0] = coins * 100;
+        let twice = Order {
+            instrument: 0,
+            side: Side::Sell,
+            lots: coins * 200,
+            gain: -1,
+        };
+        let open = desk.requirement(&held, &[twice]);
+        let fifth = i128::from(coins) * 60_030 * 10_i128.pow(MONEY_DIGITS) / 5;
+        assert_eq!(open.held, fifth, "{coins}");
+        // An atom of loss and one for roundings, a lot.
+        let atoms = i128::from(coins) * 200 * 2 * desk.atom;
+        assert_eq!(open.initial, fifth + atoms, "{coins}");
+    }
+}

@@ -147,7 +147,13 @@ impl Params {
     /// [`Refused`] with the first field that breaks a rule.
     pub fn check_for_orders(&self) -> Result<(), Refused> {
         let coin = self.numeraire == Numeraire::Coin;
-        refuse(coin, "numeraire", 1, 0, "coin counts; must be usd where there are open orders")?;
+        refuse(
+            coin,
+            "numeraire",
+            1,
+            0,
+            "coin counts; must be usd where there are open orders",
+        )?;
         if let Some(discount) = &self.option_discount {
             let (long, short) = (discount.long.base, discount.short.base);
             let rule = "must not be above short_base";

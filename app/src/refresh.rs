@@ -125,6 +125,8 @@ impl State {
         let by = 10_i128.checked_pow(digits).unwrap_or(i128::MAX);
         let linear = self.chain.linear(group);
         let derivatives = linear.filter(|(_, market)| market.kind.is_derivative());
+        // The positions of a market that settles in this block are paid after the refresh.
+        let derivatives = derivatives.filter(|(id, _)| !self.settled(*id));
         let money = derivatives.map(|(id, market)| {
             let lots = self
                 .marks

@@ -39,10 +39,9 @@ impl App {
             .num_threads(threads)
             .build()
             .unwrap();
-        Self {
-            state: State::genesis(Arc::new(test_spec())).unwrap(),
-            threads,
-        }
+        let mut state = State::genesis(Arc::new(test_spec())).unwrap();
+        state.check_margins_of_blocks();
+        Self { state, threads }
     }
 
     fn execute(&mut self, block: &NextBlock, txs: &[Bytes]) -> (Hash, BlockEvents) {
@@ -72,6 +71,7 @@ impl App {
             .execute(&Block { height, time, txs }, NONE_VERIFIED);
         self.state.discard(candidate);
         self.state.check_indexes().unwrap();
+        self.state.check_margins().unwrap();
     }
 }
 

@@ -205,8 +205,10 @@ impl Done {
 
 impl Chain {
     pub fn new(spec: ChainSpec) -> Self {
+        let mut state = State::genesis(Arc::new(spec.clone())).unwrap();
+        state.check_margins_of_blocks();
         Self {
-            state: State::genesis(Arc::new(spec.clone())).unwrap(),
+            state,
             spec,
             height: 0,
             nonce: 0,
@@ -235,8 +237,10 @@ impl Chain {
         for (time, txs) in [(time + 900, other), (time, &txs[..])] {
             let block = Block { height, time, txs };
             let dropped = self.state.execute(&block, NONE_VERIFIED);
+            assert!(dropped.stats.violations.none());
             self.state.discard(dropped);
             self.state.check_indexes().unwrap();
+            self.state.check_margins().unwrap();
         }
         let txs = &txs[..];
         let candidate = self

@@ -140,6 +140,22 @@ impl Api {
         self.answer(request, &url).await
     }
 
+    /// `POST` of a JSON body, otherwise as [`Self::get`].
+    pub async fn post(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: &Value,
+    ) -> Result<Value, Error> {
+        let url = self.address(path, query);
+        let mut request = self.http.post(url.clone()).body(body.to_string());
+        request = request.header("content-type", "application/json");
+        if let Some(proof) = &self.proof {
+            request = request.header("authorization", proof.header(now_ms()));
+        }
+        self.answer(request, &url).await
+    }
+
     /// [`Self::get`], read into a type.
     pub async fn read<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Error> {
         let answer = self.get(path, &[]).await?;

@@ -5,10 +5,12 @@ use ballast_types::TimeMs;
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
+use crate::api::Api;
 use crate::cmd::who::Who;
 use crate::cmd::{Failure, block_on};
 use crate::network::table;
 
+mod margin;
 mod options;
 
 /// Arguments of `query`.
@@ -91,6 +93,8 @@ enum Verb {
         #[arg(long, default_value_t = 20)]
         limit: u64,
     },
+    #[command(flatten)]
+    Margin(margin::Verb),
 }
 
 #[derive(clap::Args, Debug)]
@@ -155,10 +159,30 @@ async fn ask(args: Args) -> Result<(), Failure> {
     if let Some(height) = args.height {
         query.push(("height", height.to_string()));
     }
-    let parts: Vec<&str> = match &args.verb {
+    let answer = match &args.verb {
+        Verb::Margin(verb) => margin::ask(verb, &api, own.as_ref(), &query).await?,
+        verb => read(verb, &api, own.as_ref(), query).await?,
+    };
+    if args.json {
+        println!("{answer}");
+    } else {
+        print!("{}", text(&args.verb, &answer));
+    }
+    Ok(())
+}
+
+/// What one `GET` tells.
+async fn read(
+    verb: &Verb,
+    api: &Api,
+    own: Option<&String>,
+    mut query: Vec<(&str, String)>,
+) -> Result<Value, Failure> {
+    let parts: Vec<&str> = match verb {
+        Verb::Margin(_) => Vec::new(),
         Verb::Chain => vec!["chain"],
         Verb::Account { address } => {
-            let address = address.as_ref().or(own.as_ref());
+            let address = address.as_ref().or(own);
             let address = address.ok_or("address: is missing; or name a key, as --account N")?;
             match address.split_once('/') {
                 Some((master, sub)) => vec!["accounts", master, sub],
@@ -185,13 +209,7 @@ async fn ask(args: Args) -> Result<(), Failure> {
         }
     };
     let path: Vec<&str> = std::iter::once("v1").chain(parts).collect();
-    let answer = api.get(&path, &query).await?;
-    if args.json {
-        println!("{answer}");
-    } else {
-        print!("{}", text(&args.verb, &answer));
-    }
-    Ok(())
+    Ok(api.get(&path, &query).await?)
 }
 
 fn text(verb: &Verb, answer: &Value) -> String {
@@ -242,6 +260,7 @@ fn text(verb: &Verb, answer: &Value) -> String {
             fields(answer) + &section("actions", list(&answer["actions"], &actions))
         }
         Verb::Block { .. } => block(answer),
+        Verb::Margin(verb) => margin::text(verb, answer),
     }
 }
 

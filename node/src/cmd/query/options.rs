@@ -99,7 +99,7 @@ fn curve(of: &Value) -> String {
 }
 
 /// A time in ms as people write it.
-fn date(ms: &Value) -> String {
+pub(super) fn date(ms: &Value) -> String {
     ms.as_u64().map_or_else(|| "-".to_owned(), time::format)
 }
 

@@ -1,6 +1,7 @@
 mod auction_rules;
 mod book_rules;
 mod cancel_rules;
+mod cover_rules;
 mod expiry_rules;
 mod iceberg_rules;
 mod link_rules;

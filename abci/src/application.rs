@@ -190,6 +190,12 @@ impl Exchange {
             .cloned()
     }
 
+    /// From now on every block computes the margin of every account anew. A difference from what was
+    /// kept is a fault, and the block is not committed. That costs time in proportion to the state.
+    pub fn check_margins(&self) {
+        self.inner.writer.lock().state.check_margins_of_blocks();
+    }
+
     fn execute(&self, request: &RequestFinalizeBlock) -> ResponseFinalizeBlock {
         let Inner { pool, metrics, .. } = &*self.inner;
         let began = Instant::now();
@@ -221,6 +227,12 @@ impl Exchange {
                     metrics.observe_pass(before, now.saturating_duration_since(since));
                 }
             });
+        if candidate.stats.violations.margins > 0 {
+            panic!(
+                "height {height}: {}",
+                state.check_margins().err().unwrap_or_default()
+            );
+        }
         let weights = self.weights(request);
         let results = request.txs.iter().zip(&candidate.events.txs).zip(weights);
         let tx_results = results

@@ -36,6 +36,10 @@ pub struct Args {
     #[arg(long, value_name = "MS", default_value_t = 50,
         value_parser = clap::value_parser!(u64).range(1..=60_000))]
     block_time: u64,
+    /// Compute the margin of every account anew after every block, and stop when one is not what
+    /// was kept: slow
+    #[arg(long)]
+    check_margins: bool,
     #[command(flatten)]
     extras: Extras,
     /// When ready, print one line of JSON on stdout and nothing else
@@ -67,6 +71,9 @@ async fn serve(args: Args) -> Result<(), Failure> {
         metrics: ports.metrics,
     };
     let node = Node::start(addresses, spec, pool).await?;
+    if args.check_margins {
+        node.exchange.check_margins();
+    }
     node.caught_up().store(true, Ordering::Relaxed);
     let (fatal, mut failed) = node::fatal_hook();
     let api = Api::new(&network.nodes[0].http)?;

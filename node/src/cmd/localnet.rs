@@ -61,6 +61,10 @@ pub struct Args {
     /// CometBFT's pause after a commit, in ms [default: 50, or as the existing home has]
     #[arg(long, value_name = "MS")]
     timeout_commit: Option<u64>,
+    /// Compute the margin of every account anew after every block, and stop when one is not what
+    /// was kept: slow
+    #[arg(long)]
+    check_margins: bool,
     #[command(flatten)]
     extras: Extras,
     /// When ready, print one line of JSON on stdout and nothing else
@@ -99,7 +103,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let home = LocalnetHome::open(&directory, args.reset)?;
     let settings = set_up(&args, &home)?;
-    block_on(run_nodes(ballast, &home, &settings, args.json))?
+    block_on(run_nodes(ballast, &home, &settings, &args))?
 }
 
 /// Writes or updates the files of the network.
@@ -148,7 +152,7 @@ async fn run_nodes(
     ballast: PathBuf,
     home: &LocalnetHome,
     settings: &Settings,
-    json: bool,
+    args: &Args,
 ) -> Result<(), Failure> {
     let mut signals = StopSignals::listen()?;
     let network = settings.network(home.path())?;
@@ -158,11 +162,12 @@ async fn run_nodes(
             &ballast,
             &home.node(node),
             &localnet::name(node),
+            args.check_margins,
         )?);
     }
     let outcome = tokio::select! {
         _ = signals.next() => Ok(()),
-        outcome = serve(&network, &nodes, home, json) => outcome,
+        outcome = serve(&network, &nodes, home, args.json) => outcome,
     };
     for node in &nodes {
         node.ask_to_stop();
@@ -174,11 +179,20 @@ async fn run_nodes(
 }
 
 /// A supervised `ballast start`.
-fn supervise(ballast: &Path, home: &Path, name: &str) -> std::io::Result<Supervisor> {
+fn supervise(
+    ballast: &Path,
+    home: &Path,
+    name: &str,
+    check_margins: bool,
+) -> std::io::Result<Supervisor> {
+    let mut args = vec!["start".into(), "--home".into(), home.into()];
+    if check_margins {
+        args.push("--check-margins".into());
+    }
     let program = Program {
         name: name.to_owned(),
         path: ballast.to_owned(),
-        args: vec!["start".into(), "--home".into(), home.into()],
+        args,
         env: Vec::new(),
         log: Log::File(home.join("logs/ballast.log")),
     };
@@ -268,6 +282,7 @@ fn join(home: Option<PathBuf>, json: bool) -> Result<(), Failure> {
     let ports = NodePorts::of(settings.base_port, node)?;
     start::run_home(
         &home.join(localnet::name(node)),
+        false,
         false,
         start::Announce::of(&ports, json),
     )

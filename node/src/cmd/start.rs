@@ -48,11 +48,15 @@ pub struct Args {
     /// Do not run CometBFT: the operator does, with the proxy_app that is printed
     #[arg(long)]
     external_cometbft: bool,
+    /// Compute the margin of every account anew after every block, and stop when one is not what
+    /// was kept: slow
+    #[arg(long)]
+    check_margins: bool,
 }
 
 /// Runs the node until SIGINT or SIGTERM. Fails when the application cannot go on.
 pub fn run(args: Args) -> Result<(), Failure> {
-    run_home(&args.home, args.external_cometbft, None)
+    run_home(&args.home, args.external_cometbft, args.check_margins, None)
 }
 
 /// What a node that was just added says when it serves.
@@ -96,6 +100,7 @@ impl Announce {
 pub(super) fn run_home(
     directory: &Path,
     external: bool,
+    check_margins: bool,
     announce: Option<Announce>,
 ) -> Result<(), Failure> {
     // Asked for early: a rebuild replaces the file.
@@ -121,6 +126,7 @@ pub(super) fn run_home(
         cometbft,
         settings,
         spec: Arc::new(spec.into_spec()),
+        check_margins,
         announce,
         directory,
     };
@@ -133,6 +139,7 @@ struct Validator {
     cometbft: Option<PathBuf>,
     settings: NodeSettings,
     spec: Arc<ChainSpec>,
+    check_margins: bool,
     announce: Option<Announce>,
     directory: PathBuf,
 }
@@ -149,6 +156,9 @@ impl Validator {
         )
         .await?;
         let exchange = &node.exchange;
+        if self.check_margins {
+            exchange.check_margins();
+        }
         let config = ServerConfig {
             address: Address::unix(socket.path())?,
             max_message_bytes: message_limit(self.spec.limits.block_bytes),

@@ -1,6 +1,7 @@
 //! ABCI queries: JSON for people and the command line, protobuf for Cosmos wallets.
 
 use ballast_app::Snapshot;
+use ballast_app::explain::Figures;
 use ballast_app::view::{LevelView, OrderView};
 use ballast_types::{
     Account, AccountId, ChainSpec, MarginMode, MarketId, MarketStatus, OrderId, PostOnly, Side,
@@ -37,8 +38,9 @@ fn refuse<T>(code: u32, log: impl Into<String>) -> Result<T, Refusal> {
     })
 }
 
-/// Answers `/chain`, `/account/ADDRESS[/SUB]`, `/master/ADDRESS`, `/market/ID`, `/book/ID`,
-/// `/order/ID` with JSON, and what CometBFT and CosmJS ask.
+/// Answers `/chain`, `/account/ADDRESS[/SUB]`, `/margin/ADDRESS[/SUB]`,
+/// `/liquidation/ADDRESS[/SUB]`, `/master/ADDRESS`, `/market/ID`, `/book/ID`, `/order/ID` with JSON,
+/// and what CometBFT and CosmJS ask.
 pub(crate) fn answer(exchange: &Exchange, request: &RequestQuery) -> ResponseQuery {
     // CometBFT asks before it takes a peer, when it is told to.
     if request
@@ -92,6 +94,8 @@ fn json_answer(state: &Snapshot, path: &str) -> Result<Value, Refusal> {
     let found = match what {
         "chain" => Some(chain(state, spec)),
         "account" => account(state, spec, &parse::<Account>("account", name)?),
+        "margin" => margin(state, &parse::<Account>("account", name)?),
+        "liquidation" => liquidation(state, &parse::<Account>("account", name)?),
         "master" => master(state, &parse("master", name)?),
         "market" => market(state, MarketId(parse("market", name)?)),
         "book" => book(state, MarketId(parse("market", name)?)),
@@ -156,13 +160,63 @@ fn account(state: &Snapshot, spec: &ChainSpec, account: &Account) -> Option<Valu
         "initial_margin": view.initial_margin.to_string(),
         "maintenance_margin": view.maintenance_margin.to_string(),
         "held_margin": view.held_margin.to_string(),
-        "margin_mode": match view.margin_mode {
-            MarginMode::Standard => "standard",
-            MarginMode::Portfolio => "portfolio",
-        },
+        "margin_mode": margin_mode(view.margin_mode),
         "uncovered": view.uncovered,
         "cancel_at": view.cancel_at,
     }))
+}
+
+/// What the margin of an account is made of, by group; amounts in atoms of the margin asset.
+fn margin(state: &Snapshot, account: &Account) -> Option<Value> {
+    let figures = |of: &Figures| {
+        json!({
+            "equity": of.equity.to_string(),
+            "initial_margin": of.initial.to_string(),
+            "maintenance_margin": of.maintenance.to_string(),
+            "held_margin": of.held.to_string(),
+        })
+    };
+    let margin = state.explain(account)?;
+    let groups = margin.groups.iter().map(|group| {
+        json!({
+            "group": group.group.0,
+            "total": figures(&group.figures),
+            "age_ms": group.portfolio.as_ref().map(|of| of.marks.age_ms),
+        })
+    });
+    Some(json!({
+        "account": margin.account.to_string(),
+        "margin_mode": margin_mode(margin.mode),
+        "cash": margin.cash.to_string(),
+        "total": figures(&margin.total),
+        "missing": margin.missing.to_string(),
+        "uncovered": margin.uncovered,
+        "under_maintenance": margin.under_maintenance,
+        "groups": groups.collect::<Vec<_>>(),
+    }))
+}
+
+/// How far the prices of each group may move, in millionths.
+fn liquidation(state: &Snapshot, account: &Account) -> Option<Value> {
+    let distances = state.liquidation_distance(account)?;
+    let groups = distances.iter().map(|of| {
+        json!({
+            "group": of.group.0,
+            "down_ppm": of.down_ppm,
+            "up_ppm": of.up_ppm,
+        })
+    });
+    Some(json!({
+        "account": account.to_string(),
+        "groups": groups.collect::<Vec<_>>(),
+    }))
+}
+
+fn margin_mode(mode: MarginMode) -> &'static str {
+    match mode {
+        MarginMode::Standard => "standard",
+        MarginMode::Portfolio => "portfolio",
+    }
 }
 
 fn master(state: &Snapshot, master: &AccountId) -> Option<Value> {

@@ -16,11 +16,10 @@ use ballast_app::view::AccountView;
 use ballast_app::{Block, Snapshot, State};
 use ballast_model::workload::{Workload, test_secrets, test_spec};
 use ballast_types::{
-    Account, Action, Cadence, ChainSpec, GroupId, MarginMode, MarketId, MarketKind, OptionKind,
-    Order, PriceKind, SeriesSpec, Side, TxHash,
+    Account, Action, ChainSpec, GroupId, MarginMode, MarketId, Order, PriceKind, Side, TxHash,
 };
 use bytes::Bytes;
-use common::{Chain, PERP, SPOT, account, buy, place, sell, spec};
+use common::{Chain, PERP, SPOT, account, buy, list_options, place, sell, spec};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -34,29 +33,7 @@ fn with_options(mode: MarginMode) -> ChainSpec {
     spec.margin_mode = mode;
     spec.order_reserve_ppm = 1_000;
     spec.markets[0].taker_fee_ppm = 500;
-    let mut market = spec.markets[0].clone();
-    market.symbol = "BTC".to_owned();
-    market.mark = 0;
-    market.kind = MarketKind::Option {
-        expiry: 0,
-        strike: 0,
-        kind: OptionKind::Call,
-    };
-    market.initial_margin_ppm = 150_000;
-    market.minimum_margin_ppm = 120_000;
-    market.maintenance_margin_ppm = 75_000;
-    market.taker_fee_ppm = 3_000;
-    spec.series.push(SeriesSpec {
-        cadences: vec![Cadence::Every {
-            period_ms: 3_600_000,
-            offset_ms: 0,
-            count: 2,
-        }],
-        step_ppm: 50_000,
-        strikes: 1,
-        max_strikes: 5,
-        market,
-    });
+    list_options(&mut spec, |_| {});
     spec
 }
 

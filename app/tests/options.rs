@@ -12,10 +12,10 @@ mod common;
 
 use ballast_types::surface::{Curve, Node};
 use ballast_types::{
-    Account, Action, Cadence, ChainSpec, Code, Event, ExpirySurface, GroupId, MarginMode, MarketId,
-    MarketKind, MarketStatus, OptionKind, Order, PriceKind, SeriesSpec, SetSurface,
+    Account, Action, ChainSpec, Code, Event, ExpirySurface, GroupId, MarginMode, MarketId,
+    MarketStatus, OptionKind, Order, PriceKind, SetSurface,
 };
-use common::{Chain, Done, GENESIS, PERP, account, buy, place, sell, spec};
+use common::{Chain, Done, GENESIS, PERP, account, buy, list_options, place, sell, spec};
 
 /// Ms after genesis of the two hours at which options are listed to expire.
 const FIRST: u64 = 2_800_000;
@@ -31,30 +31,7 @@ const ONE: i64 = 1_000_000_000_000_000;
 /// a lot is an atom, and so is a unit of the group's price.
 fn with_options() -> ChainSpec {
     let mut spec = spec();
-    let mut market = spec.markets[0].clone();
-    market.symbol = "BTC".to_owned();
-    market.mark = 0;
-    market.kind = MarketKind::Option {
-        expiry: 0,
-        strike: 0,
-        kind: OptionKind::Call,
-    };
-    market.initial_margin_ppm = 150_000;
-    market.minimum_margin_ppm = 120_000;
-    market.maintenance_margin_ppm = 75_000;
-    market.maker_fee_ppm = 1_000;
-    market.taker_fee_ppm = 3_000;
-    spec.series.push(SeriesSpec {
-        cadences: vec![Cadence::Every {
-            period_ms: 3_600_000,
-            offset_ms: 0,
-            count: 2,
-        }],
-        step_ppm: 50_000,
-        strikes: 1,
-        max_strikes: 5,
-        market,
-    });
+    list_options(&mut spec, |market| market.maker_fee_ppm = 1_000);
     spec
 }
 

@@ -9,9 +9,10 @@ use ballast_types::margin::{
     Basis, Charges, Floor, Numeraire, ONE, Params, Scenario, Tenor, Volatility, VolatilityShock,
 };
 use ballast_types::{
-    Account, Action, AssetId, AssetSpec, BlockEvents, ChainSpec, Code, Event, GroupId, GroupSpec,
-    Limits, MarginMode, MarketId, MarketKind, MarketSpec, Matching, Order, OrderId, PriceKind,
-    PriceUpdate, Secret, Sharing, Side, TxBody, TxHash, ValidatorSpec, chain_hash, sign_native,
+    Account, Action, AssetId, AssetSpec, BlockEvents, Cadence, ChainSpec, Code, Event, GroupId,
+    GroupSpec, Limits, MarginMode, MarketId, MarketKind, MarketSpec, Matching, OptionKind, Order,
+    OrderId, PriceKind, PriceUpdate, Secret, SeriesSpec, Sharing, Side, TxBody, TxHash,
+    ValidatorSpec, chain_hash, sign_native,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -149,6 +150,34 @@ fn params() -> Params {
         initial_factor: ONE + ONE / 2,
         maintenance_factor: ONE,
     }
+}
+
+/// Options of two hours like the first market, at a strike of the index and one on each side.
+pub fn list_options(spec: &mut ChainSpec, change: impl FnOnce(&mut MarketSpec)) {
+    let mut market = spec.markets[0].clone();
+    market.symbol = "BTC".to_owned();
+    market.mark = 0;
+    market.kind = MarketKind::Option {
+        expiry: 0,
+        strike: 0,
+        kind: OptionKind::Call,
+    };
+    market.initial_margin_ppm = 150_000;
+    market.minimum_margin_ppm = 120_000;
+    market.maintenance_margin_ppm = 75_000;
+    market.taker_fee_ppm = 3_000;
+    change(&mut market);
+    spec.series.push(SeriesSpec {
+        cadences: vec![Cadence::Every {
+            period_ms: 3_600_000,
+            offset_ms: 0,
+            count: 2,
+        }],
+        step_ppm: 50_000,
+        strikes: 1,
+        max_strikes: 5,
+        market,
+    });
 }
 
 fn secret(who: u8) -> Secret {

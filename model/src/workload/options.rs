@@ -428,7 +428,7 @@ impl Workload {
             let (lots, cost) = match market.kind {
                 MarketKind::Spot { base, lot_atoms } => {
                     let atoms = self.balances.get(&(account, base)).copied().unwrap_or(0);
-                    (atoms / i128::from(lot_atoms), 0)
+                    (atoms / lot_atoms, 0)
                 }
                 _ => match self.positions.get(&(account, id)) {
                     Some((size, cost)) => (i128::from(*size), *cost),

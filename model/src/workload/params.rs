@@ -80,6 +80,21 @@ fn power(least_up: i64) -> Volatility {
     }
 }
 
+fn option_discount() -> OptionDiscount {
+    OptionDiscount {
+        long: Discount {
+            base: mille(970),
+            multiple: ONE,
+            add: mille(50),
+        },
+        short: Discount {
+            base: ONE,
+            multiple: 0,
+            add: 0,
+        },
+    }
+}
+
 /// Nine scenarios with shocks of volatility and skew, discounts of options, expiries whose forwards
 /// move alone, a charge for short options, and what it costs to close everything as the least.
 pub(super) fn venue() -> Params {
@@ -113,18 +128,7 @@ pub(super) fn venue() -> Params {
             vol_static: mille(600),
             vol_scale: 0,
         }),
-        option_discount: Some(OptionDiscount {
-            long: Discount {
-                base: mille(970),
-                multiple: ONE,
-                add: mille(50),
-            },
-            short: Discount {
-                base: ONE,
-                multiple: 0,
-                add: 0,
-            },
-        }),
+        option_discount: Some(option_discount()),
         basis: Basis::Competing {
             up: mille(50),
             down: -mille(50),

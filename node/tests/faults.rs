@@ -15,6 +15,8 @@ mod audit;
 mod hostile;
 #[path = "faults/kills.rs"]
 mod kills;
+#[path = "faults/ledger.rs"]
+mod ledger;
 #[path = "faults/linked.rs"]
 mod linked;
 #[path = "faults/load.rs"]
@@ -23,6 +25,8 @@ mod load;
 mod mix;
 #[path = "faults/net.rs"]
 mod net;
+#[path = "faults/options.rs"]
+mod options;
 
 use std::str::FromStr;
 

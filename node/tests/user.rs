@@ -12,6 +12,8 @@ mod futures;
 mod linked;
 #[path = "user/market_data.rs"]
 mod market_data;
+#[path = "user/options.rs"]
+mod options;
 #[path = "user/orders.rs"]
 mod orders;
 #[path = "user/quotes.rs"]

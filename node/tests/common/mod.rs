@@ -208,6 +208,11 @@ pub async fn wait_for(api: &Api, path: &[&str], passes: impl Fn(&Value) -> bool)
 
 /// Signs as one of the network's accounts. No two transactions have the same nonce.
 pub fn sign(network: &Network, account: usize, actions: Vec<Action>) -> Vec<u8> {
+    sign_as(network, (account, 0), actions)
+}
+
+/// [`sign`] for a subaccount.
+pub fn sign_as(network: &Network, (account, sub): (usize, u16), actions: Vec<Action>) -> Vec<u8> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let secret = network.accounts[account].secret().expect("a key");
     let now = now_ms();
@@ -217,13 +222,25 @@ pub fn sign(network: &Network, account: usize, actions: Vec<Action>) -> Vec<u8> 
     let nonce = now.max(last.expect("always a value") + 1);
     let body = TxBody {
         chain: chain_hash(&network.chain_id),
-        account: Account::new(secret.id(), 0),
+        account: Account::new(secret.id(), sub),
         key: secret.public(),
         nonce,
         expiry: now + 60_000,
         actions,
     };
     sign_native(&body, &secret)
+}
+
+/// A period in seconds, of which a multiple is so many seconds ahead or a little more; and that
+/// multiple in ms. So nobody waits for more than one expiry.
+pub fn ahead(seconds: u64) -> (u64, u64) {
+    let from = now_ms() / 1_000 + seconds;
+    let mut pairs = (from..).filter_map(|at| {
+        let mut periods = (60..=600).rev();
+        let period = periods.find(|period| at.is_multiple_of(*period))?;
+        Some((period, at * 1_000))
+    });
+    pairs.next().expect("a multiple of 60 at the latest")
 }
 
 /// A limit order, in ticks and lots.
@@ -233,9 +250,19 @@ pub fn limit(market: u32, side: Side, price: i64, size: i64) -> Action {
 
 /// Sends actions and returns the result, which must be there.
 pub async fn execute(api: &Api, network: &Network, account: usize, actions: Vec<Action>) -> Value {
+    execute_as(api, network, (account, 0), actions).await
+}
+
+/// [`execute`] for a subaccount.
+pub async fn execute_as(
+    api: &Api,
+    network: &Network,
+    account: (usize, u16),
+    actions: Vec<Action>,
+) -> Value {
     // A node that was killed takes orders when it has caught up.
     api.until_ready().await;
-    let tx = sign(network, account, actions);
+    let tx = sign_as(network, account, actions);
     let answer = api
         .submit(tx, Duration::from_secs(30))
         .await

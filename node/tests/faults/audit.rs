@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ballast::api::{Api, Error, Proof};
+use ballast_app::view::AccountView;
 use ballast_app::{Block, State};
 use ballast_genesis::time;
 use ballast_model::Model;
@@ -38,6 +39,8 @@ pub(crate) struct Audit {
     /// How many transactions the blocks hold.
     pub(crate) txs: u64,
     pub(crate) fills: u64,
+    /// What happened in each block.
+    pub(crate) blocks: Vec<BlockEvents>,
 }
 
 impl Audit {
@@ -54,6 +57,7 @@ impl Audit {
             nonces: BTreeSet::new(),
             txs: 0,
             fills: 0,
+            blocks: Vec::new(),
         }
     }
 
@@ -106,6 +110,7 @@ impl Audit {
         self.txs += candidate.stats.txs;
         self.fills += candidate.stats.fills;
         self.count(&candidate.events, txs);
+        self.blocks.push(candidate.events.clone());
         self.state.commit(candidate);
         self.height = height;
     }
@@ -223,6 +228,11 @@ impl Audit {
                         return false;
                     };
                     let own = snapshot.account(&account).expect("exists");
+                    assert_eq!(
+                        read_margins(&answer),
+                        margins(&own),
+                        "{account} at node {node}"
+                    );
                     let mut orders = own.orders.clone();
                     orders.sort_unstable_by_key(|order| order.id);
                     let orders = orders
@@ -259,7 +269,7 @@ impl Audit {
             .collect();
         assert_eq!(app.positions(), positions);
         assert_eq!(app.chain().fee_pool, self.model.fee_pool());
-        for market in (0..5).map(MarketId) {
+        for market in (0..app.markets()).map(MarketId) {
             let (bids, asks) = app.orders(market).expect("a market");
             let app: Vec<_> = bids
                 .iter()
@@ -299,7 +309,7 @@ impl Audit {
     fn compare_waiting(&self) {
         let app = self.state.committed();
         let mut model: BTreeMap<Account, Vec<_>> = BTreeMap::new();
-        for market in (0..5).map(MarketId) {
+        for market in (0..app.markets()).map(MarketId) {
             let view = app.market(market).expect("a market");
             let of = |prices: &[i64]| prices[market.index()];
             assert_eq!(
@@ -327,6 +337,21 @@ impl Audit {
         for account in self.model.accounts().keys() {
             let own = app.account(account).expect("exists");
             assert_eq!(own.cancel_at, self.model.deadline(*account), "{account}");
+            let margin = self.model.margin(*account);
+            assert_eq!(
+                (own.margin_mode, margins(&own)),
+                (
+                    margin.mode,
+                    [
+                        margin.equity,
+                        margin.initial,
+                        margin.maintenance,
+                        margin.held
+                    ]
+                    .map(|atoms| atoms.to_string())
+                ),
+                "{account}"
+            );
             let orders = own.orders.iter();
             let mut waiting: Vec<_> = orders
                 .filter_map(|order| {
@@ -393,6 +418,28 @@ fn plain_result(height: u64, result: &TxResult) -> Acked {
             })
             .collect(),
     }
+}
+
+/// Equity, initial, maintenance and held margin of an account.
+fn margins(account: &AccountView) -> [String; 4] {
+    [
+        account.equity,
+        account.initial_margin,
+        account.maintenance_margin,
+        account.held_margin,
+    ]
+    .map(|atoms| atoms.to_string())
+}
+
+/// [`margins`], as a node tells them.
+fn read_margins(account: &Value) -> [String; 4] {
+    [
+        "equity",
+        "initial_margin",
+        "maintenance_margin",
+        "held_margin",
+    ]
+    .map(|name| account[name].as_str().expect("atoms").to_owned())
 }
 
 /// (id, remaining, shown, filled) of an account's open orders, by id.

@@ -445,7 +445,7 @@ fn kinds(action: &Action) -> Vec<&'static str> {
     common.chain(trigger).chain(flags).collect()
 }
 
-fn read_result(result: &Value) -> Acked {
+pub(crate) fn read_result(result: &Value) -> Acked {
     let code = |value: &Value| {
         u16::try_from(value["code"].as_u64().expect("a code")).expect("a code of the chain")
     };

@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 
 use ballast::api::Api;
 use ballast::client::Socket;
+use ballast::cometbft::config::{DEFAULT_TIMEOUT_COMMIT, Mempool};
 use ballast::cometbft::{home, provide};
 use ballast::genesis_file;
+use ballast::homes::LocalnetHome;
+use ballast::localnet::{self, Extras, Settings};
 use ballast::network::{Endpoints, Network};
 use ballast::ports::{NodePorts, probe};
 use ballast::rpc::Client;
+use ballast_genesis::Genesis;
 use ballast_types::{ChainSpec, Secret};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -53,7 +57,21 @@ pub(crate) enum Victim {
 impl Net {
     pub(crate) async fn start(mempool: &'static str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        Self::run(directory, free_base(MOST_NODES), mempool).await
+    }
+
+    /// With another genesis than the demo's.
+    pub(crate) async fn start_with(
+        mempool: &'static str,
+        change: impl FnOnce(&mut Genesis),
+    ) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
         let base = free_base(MOST_NODES);
+        prepare(directory.path(), base, change);
+        Self::run(directory, base, mempool).await
+    }
+
+    async fn run(directory: tempfile::TempDir, base: u16, mempool: &'static str) -> Self {
         let (process, network) = run(directory.path(), base, mempool);
         let path = home::genesis_path(&directory.path().join("node0"));
         let spec = genesis_file::read(&path)
@@ -246,6 +264,19 @@ impl Net {
         assert!(process.stop(Signal::TERM).success());
         assert_eq!(processes_of(self.directory.path()), [0; 0]);
         assert_ports_free(self.base, MOST_NODES);
+    }
+}
+
+/// Writes the files of a network whose genesis is changed before its first block.
+fn prepare(directory: &Path, base: u16, change: impl FnOnce(&mut Genesis)) {
+    let home = LocalnetHome::open(directory, false).expect("opens");
+    let settings = Settings::generate(4, base, Mempool::App, DEFAULT_TIMEOUT_COMMIT);
+    let settings = settings.expect("randomness");
+    localnet::create(&home, &settings, &Extras::default()).expect("writes");
+    let first = home::genesis_path(&home.node(0));
+    genesis_file::edit(&first, change).expect("valid");
+    for node in 1..4 {
+        std::fs::copy(&first, home::genesis_path(&home.node(node))).expect("copies");
     }
 }
 

@@ -62,7 +62,10 @@ async fn lives_and_is_settled(kind: Kind, seconds: i64) {
     prices.subscribe("market", SYMBOL).await;
     let orders = trade(&api, network).await;
     let told = publish(&api, network, &mut prices).await;
-    let mut watchers = [watch(network, BUYER).await, watch(network, SELLER).await];
+    let mut watchers = [
+        watch(network, (BUYER, 0)).await,
+        watch(network, (SELLER, 0)).await,
+    ];
     let before = [
         state(&api, network, BUYER).await,
         state(&api, network, SELLER).await,
@@ -163,7 +166,7 @@ async fn publish(api: &Api, network: &Network, prices: &mut Ws) -> i64 {
 }
 
 /// A connection that is told of an account, whose snapshot has come.
-async fn watch(network: &Network, account: usize) -> Ws {
+pub(crate) async fn watch(network: &Network, (account, sub): (usize, u16)) -> Ws {
     let secret = network.accounts[account].secret().expect("a key");
     let mut ws = Ws::connect(&network.nodes[0].ws).await;
     ws.send(json!({"op": "challenge"})).await;
@@ -175,7 +178,7 @@ async fn watch(network: &Network, account: usize) -> Ws {
         PublicKey::Ed25519(key) => ("ed25519", hex::encode(key)),
         PublicKey::Secp256k1(key) => ("secp256k1", hex::encode(key)),
     };
-    let account = Account::new(secret.id(), 0).to_string();
+    let account = Account::new(secret.id(), sub).to_string();
     let signature = hex::encode(secret.sign(&digest));
     ws.send(json!({
         "op": "auth", "account": account, "key_type": key_type, "key": key, "signature": signature,
@@ -187,7 +190,7 @@ async fn watch(network: &Network, account: usize) -> Ws {
     ws
 }
 
-async fn next(ws: &mut Ws, passes: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn next(ws: &mut Ws, passes: impl Fn(&Value) -> bool) -> Value {
     loop {
         let message = ws.receive().await;
         assert_ne!(message["type"], "error", "{message}");
@@ -206,7 +209,7 @@ fn is_flat(update: &Value) -> bool {
 }
 
 /// Orders that an update of an account says have expired, by id.
-fn expired(update: &Value) -> Vec<String> {
+pub(crate) fn expired(update: &Value) -> Vec<String> {
     let events = update["events"].as_array().expect("events").iter();
     let removed = events.filter(|event| event["type"] == "removed" && event["reason"] == "EXPIRED");
     let mut ids: Vec<_> = removed.map(|event| text(&event["order"])).collect();
@@ -258,18 +261,18 @@ async fn is_over(api: &Api, network: &Network, price: i64) {
     }
 }
 
-async fn query(api: &Api, path: &[&str]) -> Value {
+pub(crate) async fn query(api: &Api, path: &[&str]) -> Value {
     api.get(path, &[]).await.expect("an answer")
 }
 
-fn number(value: &Value) -> i64 {
+pub(crate) fn number(value: &Value) -> i64 {
     value.as_i64().expect("a number")
 }
 
-fn atoms(value: &Value) -> i128 {
+pub(crate) fn atoms(value: &Value) -> i128 {
     value.as_str().expect("text").parse().expect("a number")
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().expect("text").to_owned()
 }

@@ -284,8 +284,9 @@ pub(crate) fn flag(state: &mut State, marks_moved: bool, env: &Env<'_>) {
             .copied()
             .unwrap_or(0);
         if !marks_moved && flagged == 0 {
-            // What a group needs in Portfolio mode does not grow with each fill and transfer alike.
-            let accounts: BTreeSet<_> = shard.units.keys().map(|(slot, _)| *slot).collect();
+            // A transfer of spot that comes in may raise what a group needs by more than it is worth.
+            let mut accounts: Vec<_> = shard.units.keys().map(|(slot, _)| *slot).collect();
+            accounts.dedup();
             for slot in accounts {
                 reflag(shard, slot);
             }

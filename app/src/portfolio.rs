@@ -3,7 +3,7 @@
 
 use crate::passes::Env;
 use ballast_risk::portfolio::{
-    ExpirySums, Held, Holdings, OrderSums, OrderTerms, Requirement, Scenarios,
+    ExpirySums, Held, Holdings, Losses, OrderSums, OrderTerms, Requirement, Scenarios,
 };
 use ballast_risk::{LotRisk, round_up_ppm, worst_gain};
 use ballast_types::{Atoms, GroupId, Lots, MarketId, MarketKind, MarketSpec, Side, Ticks};
@@ -60,6 +60,8 @@ impl Needs {
 struct Sums {
     expiries: Vec<ExpirySums>,
     orders: OrderSums,
+    /// Of the positions as they are and this amount of spot; none until they are asked for.
+    losses: Option<(i64, Losses)>,
 }
 
 /// An account in a group.
@@ -156,6 +158,11 @@ impl UnitSums {
         let before = *own;
         change(own);
         let after = *own;
+        if let Some(sums) = &mut self.sums
+            && after.size != before.size
+        {
+            sums.losses = None;
+        }
         if after == Own::default() {
             self.own.remove(&market);
         }
@@ -215,7 +222,8 @@ impl UnitSums {
         let sums = self.sums.as_mut()?;
         let mut futures = vec![Held::default(); sums.expiries.len()];
         let mut perpetual = Held::default();
-        let mut bought = Held::of(i64::try_from(spot).ok()?);
+        let spot = i64::try_from(spot).ok()?;
+        let mut bought = Held::of(spot);
         for (id, own) in self.own.range(..env.chain.first_option()) {
             let market = env.chain.market(*id)?;
             let sum = match market.kind {
@@ -238,7 +246,15 @@ impl UnitSums {
             expiries: &sums.expiries,
             collateral: &[],
         };
-        scenarios.requirement(&holdings, &sums.orders).ok()
+        let losses = match &sums.losses {
+            Some((of, losses)) if *of == spot => losses,
+            _ => {
+                let losses = scenarios.losses(&holdings).ok()?;
+                &sums.losses.insert((spot, losses)).1
+            }
+        };
+        let requirement = scenarios.requirement_of(&holdings, losses, &sums.orders);
+        requirement.ok()
     }
 
     fn build(&self, scenarios: &Scenarios, group: GroupId, env: &Env<'_>) -> Option<Sums> {
@@ -246,6 +262,7 @@ impl UnitSums {
         let mut sums = Sums {
             expiries: terms.iter().map(|_| ExpirySums::new(scenarios)).collect(),
             orders: OrderSums::default(),
+            losses: None,
         };
         for (market, own) in self.own.range(env.chain.first_option()..) {
             sums.change(*market, Own::default(), *own, env)?;

@@ -300,15 +300,8 @@ fn reserve(
         old.apply(shard, env).ok_or(Code::Internal)?;
     }
     let lots = affordable(shard, entry, &before, market, env);
-    match lots {
-        Ok(lots) => opening(entry, lots)
-            .reserve(shard, env)
-            .ok_or(Code::Internal)?,
-        Err(_) => {
-            if let Some(old) = &old {
-                old.reserve(shard, env).ok_or(Code::Internal)?;
-            }
-        }
+    if let (Err(_), Some(old)) = (&lots, &old) {
+        old.reserve(shard, env).ok_or(Code::Internal)?;
     }
     lots
 }
@@ -324,7 +317,8 @@ fn opening(entry: &Entry, lots: Lots) -> Release {
     }
 }
 
-/// How many lots of the order the account can cover: all of them, or for IOC as many as it can.
+/// How many lots of the order the account can cover: all of them, or for IOC as many as it can. Those
+/// are reserved.
 fn affordable(
     shard: &mut AccountShard,
     entry: &Entry,
@@ -347,11 +341,15 @@ fn affordable(
     }
     let lots = deliverable(shard, slot, order, market)?;
     let under = before.equity() < before.held;
-    if !under && covers(shard, entry, lots, env) {
+    if !under && reserve_covered(shard, entry, lots, env) {
         return Ok(lots);
     }
+    let reserved = |shard: &mut AccountShard, lots: Lots| {
+        let reserved = opening(entry, lots).reserve(shard, env);
+        reserved.map(|()| lots).ok_or(Code::Internal.into())
+    };
     if reduces_risk(shard, entry, lots, before, env) {
-        return Ok(lots);
+        return reserved(shard, lots);
     }
     if order.tif == TimeInForce::Ioc {
         let cut = if under {
@@ -360,11 +358,11 @@ fn affordable(
             most_covered(shard, entry, lots, env)
         };
         if cut > 0 {
-            return Ok(cut);
+            return reserved(shard, cut);
         }
         let cut = lots.min(reducible(order.side, size));
         if cut > 0 && reduces_risk(shard, entry, cut, before, env) {
-            return Ok(cut);
+            return reserved(shard, cut);
         }
     }
     Err(if under {
@@ -386,6 +384,26 @@ fn short_of_margin(shard: &mut AccountShard, entry: &Entry, lots: Lots, env: &En
     let record = shard.accounts.get(entry.owner.slot()).copied();
     opening.apply(shard, env);
     record.map_or(0, |record| record.initial.saturating_sub(record.equity()))
+}
+
+/// Reserves an order of so many lots, unless equity does not cover initial margin then. In Portfolio
+/// mode the reservation that was tried stays, for each one costs a requirement.
+fn reserve_covered(shard: &mut AccountShard, entry: &Entry, lots: Lots, env: &Env<'_>) -> bool {
+    let opening = opening(entry, lots);
+    if !portfolio(shard, entry) {
+        return lots_in_margin(shard, entry, lots, env) == lots
+            && opening.reserve(shard, env).is_some();
+    }
+    if opening.reserve(shard, env).is_none() {
+        return false;
+    }
+    shard.refold(entry.owner.slot(), env);
+    let record = shard.accounts.get(entry.owner.slot());
+    let covered = record.is_some_and(|record| record.initial <= record.equity());
+    if !covered {
+        opening.apply(shard, env);
+    }
+    covered
 }
 
 /// Whether equity covers initial margin, counting an order of so many lots.

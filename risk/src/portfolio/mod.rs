@@ -52,7 +52,7 @@ pub use ballast_types::margin::{
 pub use array::{OptionTerms, RiskArray};
 pub use fold::{Collateral, Holdings, Margin, UnitMargin, Worst, total};
 pub use marks::{ExpiryMarks, Marks, Scenarios};
-pub use orders::{Instrument, LotTerms, OrderSums, OrderTerms, Requirement};
+pub use orders::{Instrument, Losses, LotTerms, OrderSums, OrderTerms, Requirement};
 pub use sums::{ExpirySums, Held};
 pub use volatility::Svi;
 

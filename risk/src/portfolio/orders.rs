@@ -92,6 +92,16 @@ pub struct Requirement {
     pub held: i128,
 }
 
+/// What positions lose in each state; money, negative where they gain. They stay the same while
+/// orders come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Losses {
+    /// In the order of the terms of open orders.
+    states: Vec<i128>,
+    /// The largest, at least 0.
+    scan: i128,
+}
+
 impl OrderSums {
     /// Adds `lots` of an order. The sums of the same orders are the same bits whatever the order.
     /// After an error they are of no use.
@@ -123,40 +133,6 @@ impl OrderSums {
     pub fn remove(&mut self, terms: &OrderTerms, lots: i64) -> Result<(), Error> {
         let lots = lots.checked_neg().ok_or(Error::TooLarge("orders"))?;
         self.add(terms, lots)
-    }
-}
-
-/// One requirement while the states are gone through.
-struct Most<'a> {
-    factor: i128,
-    /// What open orders may lose in each state.
-    terms: &'a [i128],
-    /// Times the scale of a ratio, so that the largest is divided once.
-    exact: i128,
-    /// Of those that do not fit so.
-    whole: i128,
-}
-
-impl Most<'_> {
-    /// `loss` times the factor, less what open orders may gain in the state.
-    fn state(&mut self, state: usize, loss: i128) -> Option<()> {
-        let terms = self.terms.get(state).copied().unwrap_or(0);
-        let product = loss.checked_mul(self.factor);
-        let exact = terms
-            .checked_mul(i128::from(ONE))
-            .and_then(|terms| product?.checked_sub(terms));
-        if let Some(exact) = exact {
-            self.exact = self.exact.max(exact);
-        } else {
-            let scaled = mul_div_ceil(loss, self.factor, ONE.unsigned_abs())?;
-            self.whole = self.whole.max(scaled.checked_sub(terms)?);
-        }
-        Some(())
-    }
-
-    /// The largest of all states, rounded up.
-    fn most(&self) -> Option<i128> {
-        Some(div_ceil(self.exact, ONE.unsigned_abs())?.max(self.whole))
     }
 }
 
@@ -311,6 +287,19 @@ impl Scenarios {
         held: &Holdings<'_>,
         orders: &OrderSums,
     ) -> Result<Requirement, Error> {
+        self.requirement_of(held, &self.losses(held)?, orders)
+    }
+
+    /// As [`Self::requirement`], with the losses of the same positions.
+    ///
+    /// # Errors
+    /// As [`Self::requirement`].
+    pub fn requirement_of(
+        &self,
+        held: &Holdings<'_>,
+        losses: &Losses,
+        orders: &OrderSums,
+    ) -> Result<Requirement, Error> {
         self.check(held)?;
         let states = orders.initial.len();
         let count = i128::try_from(states).unwrap_or(i128::MAX);
@@ -323,14 +312,17 @@ impl Scenarios {
             self.charge(held, &sizes, &outside.assets)
         };
         let (alone, worst) = (charged(false)?, charged(true)?);
-        let (scan, initial, maintenance) = self
-            .states_of(held, outside.moving, &worst, orders)
-            .ok_or(Error::TooLarge("scenario_pnl"))?;
         let fits = |field, value: Option<i128>| value.ok_or(Error::TooLarge(field));
+        let maintenance_factor = i128::from(self.params.maintenance_factor);
+        let most = |factor: i128, terms: &[i128]| {
+            let most = most_of(losses, &worst, factor, terms);
+            most.ok_or(Error::TooLarge("scenario_pnl"))
+        };
+        let initial = most(self.initial_factor, &orders.initial)?;
+        let maintenance = most(maintenance_factor, &orders.maintenance)?;
         let held = || {
-            let core = scan.checked_add(alone.inside)?.max(alone.floor);
-            let factor = i128::from(self.params.maintenance_factor);
-            mul_div_ceil(core, factor, ONE.unsigned_abs())?
+            let core = losses.scan.checked_add(alone.inside)?.max(alone.floor);
+            mul_div_ceil(core, maintenance_factor, ONE.unsigned_abs())?
                 .checked_add(alone.outside_maintenance()?)
         };
         let add = |sum: i128, outside: Option<i128>| sum.checked_add(outside?);
@@ -341,48 +333,55 @@ impl Scenarios {
         })
     }
 
-    /// Loss of the positions in the worst state, and the largest of all states inside of the
-    /// initial and of the maintenance requirement.
-    fn states_of(
-        &self,
-        held: &Holdings<'_>,
-        moving: i128,
-        worst: &Charged,
-        orders: &OrderSums,
-    ) -> Option<(i128, i128, i128)> {
-        let most = |factor: i128, terms| Most {
-            factor,
-            terms,
-            exact: 0,
-            whole: 0,
-        };
-        let maintenance = i128::from(self.params.maintenance_factor);
-        let mut sides = [
-            most(self.initial_factor, &orders.initial[..]),
-            most(maintenance, &orders.maintenance[..]),
-        ];
-        let mut scan = 0_i128;
-        let mut state = |state: usize, loss: i128| {
-            scan = scan.max(loss);
-            for side in &mut sides {
-                side.state(state, loss.checked_add(worst.inside)?)?;
-            }
-            Some(())
-        };
-        state(0, 0)?;
+    /// What positions lose in each state.
+    ///
+    /// # Errors
+    /// As [`Self::requirement`].
+    pub fn losses(&self, held: &Holdings<'_>) -> Result<Losses, Error> {
+        self.check(held)?;
+        let moving = self.outside(held)?.moving;
+        self.losses_of(held, moving)
+            .ok_or(Error::TooLarge("scenario_pnl"))
+    }
+
+    fn losses_of(&self, held: &Holdings<'_>, moving: i128) -> Option<Losses> {
+        let mut states = Vec::with_capacity(self.states());
+        // The state in which nothing moves stands for losses below 0.
+        states.push(0);
         for (index, scenario) in self.params.scenarios.iter().enumerate() {
             let (pnl, damp) = self.pnl(held, moving, index, scenario)?;
-            // The state in which nothing moves stands for losses below 0.
-            state(index.checked_add(1)?, pnl.checked_add(damp)?.checked_neg()?)?;
+            states.push(pnl.checked_add(damp)?.checked_neg()?);
         }
         if let Basis::Competing { .. } = self.params.basis {
-            let last = self.len().checked_add(1)?;
-            state(last, self.basis(held)?.checked_neg()?)?;
+            states.push(self.basis(held)?.checked_neg()?);
         }
-        for side in &mut sides {
-            side.state(0, worst.floor)?;
-        }
-        let [initial, maintenance] = sides;
-        Some((scan, initial.most()?, maintenance.most()?))
+        let scan = states.iter().copied().max().unwrap_or(0);
+        Some(Losses { states, scan })
     }
+}
+
+/// The largest over all states of the loss with inner charges, or the floor, times the factor, less
+/// what open orders may gain in the state.
+fn most_of(losses: &Losses, worst: &Charged, factor: i128, terms: &[i128]) -> Option<i128> {
+    // Times the scale of a ratio, so that the largest is divided once; and what does not fit so.
+    let (mut exact, mut whole) = (0, 0);
+    let mut state = |state: usize, loss: i128| {
+        let terms = terms.get(state).copied().unwrap_or(0);
+        let product = loss.checked_mul(factor);
+        let scaled = terms
+            .checked_mul(i128::from(ONE))
+            .and_then(|terms| product?.checked_sub(terms));
+        if let Some(scaled) = scaled {
+            exact = exact.max(scaled);
+        } else {
+            let scaled = mul_div_ceil(loss, factor, ONE.unsigned_abs())?;
+            whole = whole.max(scaled.checked_sub(terms)?);
+        }
+        Some(())
+    };
+    for (index, loss) in losses.states.iter().enumerate() {
+        state(index, loss.checked_add(worst.inside)?)?;
+    }
+    state(0, worst.floor)?;
+    Some(div_ceil(exact, ONE.unsigned_abs())?.max(whole))
 }

@@ -291,6 +291,7 @@ fn run(home: &Path, base: u16, mempool: &str) -> (Process, Network) {
         &base,
         "--mempool",
         mempool,
+        "--check-margins",
     ])
 }
 

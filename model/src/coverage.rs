@@ -275,7 +275,6 @@ const INSIDE: &[&str] = &[
     "margin mode Standard",
     "portfolio account uncovered",
     "portfolio account under maintenance",
-    "portfolio fill allowed in part",
     "portfolio fill allowed whole",
     "portfolio fill refused",
     "portfolio order admitted",

@@ -177,7 +177,9 @@ impl Workload {
         }
         let (suspended, auction) = (MarketStatus::Suspended, MarketStatus::Auction);
         let open = MarketStatus::Open;
-        let status = self.rng.pick(&[suspended, suspended, auction, open, open]);
+        let status = self
+            .rng
+            .pick(&[suspended, suspended, auction, auction, open]);
         let change = Action::SetMarketStatus(SetMarketStatus { market, status });
         let updates = [PriceKind::Mark, PriceKind::Index].map(|kind| PriceUpdate {
             market,

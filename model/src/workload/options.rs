@@ -363,7 +363,7 @@ impl Workload {
             let mark = self.mark(*market);
             let away = self.rng.signed(0, mark / 60) * size.signum();
             let price = self.stepped(*market, (mark + away).max(1));
-            let lots = size.abs() * self.rng.pick(&[1, 2, 2]);
+            let lots = size.abs() * self.rng.pick(&[1, 2, 2, 3]);
             let direction = self.rng.pick(&[-1, -1, -1, 1]);
             actions.push(Action::Order(Order {
                 price,
@@ -458,22 +458,37 @@ impl Workload {
         let weakest = self.weakest();
         let account = weakest.filter(|_| !self.rng.one_in(4)).unwrap_or(any);
         let mut actions = Vec::new();
-        for (market, size) in self.held(account).into_iter().rev().take(4) {
+        let mut txs = Vec::new();
+        for (market, size) in self.held(account).into_iter().rev().take(3) {
             let lots = self
                 .rng
-                .pick(&[size.abs(), (size.abs() + 1) / 2, 2 * size.abs()]);
+                .pick(&[size.abs(), (2 * size.abs() + 2) / 3, 2 * size.abs()]);
             let price = self.mark(market);
-            actions.push(Action::Order(Order {
+            let price = self.stepped(market, price);
+            let closes = Order {
                 size: lots.max(2),
                 price,
                 tif: self.rng.pick(&[TimeInForce::Ioc, TimeInForce::Gtc]),
                 ..self.crossing_order(market, -size)
-            }));
+            };
+            actions.push(Action::Order(closes));
+            if self.rng.one_in(2) {
+                let maker = self.own_account();
+                let side = closes.side.opposite();
+                let other = Order::limit(market, side, price, 2 * size.abs() + 4);
+                let other = other.post_only(PostOnly::Slide);
+                txs.push(self.native_of(maker, vec![Action::Order(other)]));
+            }
+            // The first may leave less than the second is for.
+            if self.rng.one_in(2) {
+                actions.push(Action::Order(closes));
+            }
         }
         if actions.is_empty() {
             return self.portfolio_opens();
         }
-        vec![self.native_of(account, actions)]
+        txs.push(self.native_of(account, actions));
+        txs
     }
 
     /// An account in Portfolio mode sends away the spot that its margin counts.

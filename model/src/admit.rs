@@ -443,6 +443,8 @@ impl Model {
         if entry.order.tif == TimeInForce::Ioc {
             let cut = if under_maintenance {
                 0
+            } else if self.margin_mode(account) == MarginMode::Portfolio {
+                by_chords(lots, |lots| initial(lots) - equity)
             } else {
                 largest(lots, fits)
             };
@@ -478,6 +480,24 @@ fn largest(most: Lots, fits: impl Fn(Lots) -> bool) -> Lots {
         } else {
             high = middle - 1;
         }
+    }
+    low
+}
+
+/// Lots that a convex `missing`, which is above 0 at `all`, leaves at 0 or below.
+fn by_chords(all: Lots, missing: impl Fn(Lots) -> Atoms) -> Lots {
+    let mut low = 0;
+    for _ in 0..3 {
+        let here = missing(low);
+        if here > 0 {
+            return low;
+        }
+        let product = Atoms::from(all - low).saturating_mul(-here);
+        let next = low + Lots::try_from(product / (missing(all) - here)).unwrap_or(0);
+        if next == low || missing(next) > 0 {
+            return low;
+        }
+        low = next;
     }
     low
 }

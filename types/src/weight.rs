@@ -1,6 +1,7 @@
 use crate::surface::Curve;
 use crate::{
-    Action, Bundle, Cancel, ChainSpec, Code, Decoded, Hash, Limits, PublicKey, Tx, decode,
+    Action, Bundle, Cancel, ChainSpec, Code, Decoded, Hash, Limits, PublicKey, TimeInForce, Tx,
+    decode,
 };
 
 // One unit is about 100 ns of one core. The figures are those of the worst case: every record that
@@ -16,6 +17,8 @@ const ED25519: u64 = 1_000;
 const SECP256K1: u64 = 550;
 /// An order without its fills.
 const ORDER: u64 = 60;
+/// Finding how much of an IOC order the margin of a portfolio covers.
+const CUT: u64 = 200;
 /// What a waiting or iceberg order keeps beside its record; a waiting one is admitted later again.
 const SPECIAL: u64 = 50;
 /// One resting order that may be met.
@@ -48,8 +51,10 @@ pub fn action_weight(action: &Action, spec: &ChainSpec) -> u64 {
     match action {
         Action::Order(order) => {
             let special = order.waits() || order.display.is_some() || order.peg.is_some();
+            let cut = order.tif == TimeInForce::Ioc;
             ORDER
                 .saturating_add(if special { SPECIAL } else { 0 })
+                .saturating_add(if cut { CUT } else { 0 })
                 .saturating_add(fills(order.max_fills, limits))
         }
         Action::Amend(amend) => ORDER

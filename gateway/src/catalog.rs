@@ -201,7 +201,8 @@ fn scaled(unit: Option<Unit>, value: i128) -> String {
 
 /// How many times a unit a decimal is.
 fn whole(text: &str, unit: Unit) -> Option<i64> {
-    let value: Decimal = text.parse().ok()?;
+    // Whatever features it is built with, this takes no exponents.
+    let value = Decimal::from_str_exact(text).ok()?;
     let unit = Decimal::try_from_i128_with_scale(unit.mantissa, u32::try_from(unit.scale).ok()?);
     let units = value.checked_div(unit.ok()?)?;
     (units.is_integer()).then(|| units.trunc().to_string().parse().ok())?

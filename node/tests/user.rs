@@ -368,7 +368,7 @@ fn tables_are_for_people(running: Running) {
     let address = user.address(1);
     for (words, part) in [
         ("chain", "open_orders       1"),
-        ("markets", "BTC-PERP   1"),
+        ("markets", "BTC-PERP  "),
         ("market 1", "BTC-PERP"),
         ("book 1", "bid   99000.0  0.5000  1"),
         ("trades BTC-PERP", "none"),

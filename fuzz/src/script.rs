@@ -344,10 +344,10 @@ impl Script {
         let expiries = expiries.iter().skip(first).map(|expiry| {
             let secs = expiry.saturating_sub(self.time) / 1_000;
             // One deviation in a year is 0.6.
-            let variance = 360_000_000_000 * i64::try_from(secs).unwrap_or(0) / 31_557;
+            let variance = i64::try_from(secs).unwrap_or(0).min(1 << 24) * 360_000_000_000 / 31_557;
             ExpirySurface {
                 expiry: *expiry,
-                forward: tick * input.number(1_000),
+                forward: tick.saturating_mul(input.number(1_000)),
                 rate: (i64::from(input.byte()) - 128) * (ONE / 1_000),
                 tenor: u32::try_from(secs).unwrap_or(u32::MAX).max(1),
                 curve: curve(variance.max(1), input),

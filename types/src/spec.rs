@@ -204,7 +204,7 @@ pub struct MarketSpec {
 pub struct SeriesSpec {
     /// When its options expire.
     pub cadences: Vec<Cadence>,
-    /// Distance of strikes as a fraction of the index; see [`strike_step`].
+    /// Distance of strikes as a fraction of the index; see [`crate::strike_step`].
     pub step_ppm: u32,
     /// Strikes on each side of the one nearest to the index.
     pub strikes: u16,
